@@ -1,0 +1,189 @@
+# Copyright: (c) 2026, Bulwark contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection: it can change at any time.
+
+"""Issuing a batch: for each request the certificate it already has, or a new one and the reasons."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from . import authority, build, certificates, keys, ledger
+from .drift import drift
+from .errors import PkiError, RefusedRequestError
+
+with contextlib.suppress(ImportError):  # _module.py says what is missing
+    from cryptography import x509
+
+
+@dataclass(frozen=True)
+class Request:
+    """A certificate that is asked for; of its signing request, empty without a key, only the public key counts."""
+
+    name: str
+    profile: str
+    common_name: str | None
+    names: tuple[str, ...]
+    csr: str
+    key_type: str | None = None
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the CA decides and a request cannot."""
+
+    lifetimes: Mapping[str, dt.timedelta]
+    urls: build.Urls = field(default_factory=build.Urls)
+
+
+@dataclass(frozen=True)
+class Result:
+    """The certificate for a request, None when it would be issued; the reasons are empty when it was there already."""
+
+    name: str
+    certificate: x509.Certificate | None
+    reasons: tuple[str, ...]
+
+    @property
+    def issued(self) -> bool:
+        """Whether the certificate is new, or would be."""
+        return bool(self.reasons)
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    name: str
+    spec: build.Spec
+    public_key: keys.PublicKey | None
+
+
+def plan(
+    authority_: authority.Authority | None, requests: Sequence[Request], *, policy: Policy, now: dt.datetime
+) -> list[Result]:
+    """What `issue` would do, with nothing signed; RefusedRequestError names every request that cannot be granted.
+
+    Without an authority, which is created in the same run, there can be no certificate yet.
+    """
+    candidates = _check(authority_, requests, policy=policy)
+    if authority_ is None:
+        return [
+            Result(name=candidate.name, certificate=None, reasons=("there is no CA yet",)) for candidate in candidates
+        ]
+    with authority_.open_ledger() as book:
+        return [_look_up(book, candidate, now=now) for candidate in candidates]
+
+
+def issue(
+    authority_: authority.Authority,
+    requests: Sequence[Request],
+    *,
+    policy: Policy,
+    passphrase: authority.Passphrase,
+    now: dt.datetime,
+) -> list[Result]:
+    """The certificate of each request, in order; all new ones are recorded in the ledger, or none is issued.
+
+    The key of the CA is opened only when something has to be signed.
+    """
+    candidates = _check(authority_, requests, policy=policy)
+    keyless = [candidate.name for candidate in candidates if candidate.public_key is None]
+    if keyless:
+        raise RefusedRequestError(
+            f"{', '.join(keyless)}: the signing request is empty; make one with pki_request, not in check mode"
+        )
+    with authority_.open_ledger() as book:
+        results = [_look_up(book, candidate, now=now) for candidate in candidates]
+        if not any(result.issued for result in results):
+            return results
+        with authority.locked(authority_.directory):
+            # Another run may have issued them while this one waited.
+            results = [_look_up(book, candidate, now=now) for candidate in candidates]
+            return _sign_due(authority_, book, candidates, results, passphrase=passphrase, now=now)
+
+
+def _check(authority_: authority.Authority | None, requests: Sequence[Request], *, policy: Policy) -> list[_Candidate]:
+    problems = [
+        f"{name}: asked for {count} times" for name, count in Counter(r.name for r in requests).items() if count > 1
+    ]
+    candidates = []
+    for request in requests:
+        try:
+            candidates.append(_candidate(authority_, request, policy=policy))
+        except PkiError as error:
+            problems.append(f"{request.name}: {error}")
+    problems.extend(_shared_keys(candidates))
+    if problems:
+        raise RefusedRequestError("; ".join(problems))
+    return candidates
+
+
+def _candidate(authority_: authority.Authority | None, request: Request, *, policy: Policy) -> _Candidate:
+    leaf = build.leaf_spec(profile=request.profile, common_name=request.common_name, alternative_names=request.names)
+    spec = replace(
+        leaf,
+        lifetime=policy.lifetimes.get(leaf.profile.name, leaf.profile.lifetime),
+        issuer_key_id=certificates.key_id(authority_.issuing.certificate) if authority_ else None,
+        urls=policy.urls,
+    )
+    return _Candidate(name=request.name, spec=spec, public_key=_public_key(request))
+
+
+def _public_key(request: Request) -> keys.PublicKey | None:
+    if not request.csr:
+        return None
+    public_key = build.public_key_of_request(request.csr)
+    if request.key_type and keys.type_of(public_key) != request.key_type:
+        raise RefusedRequestError(f"its key is of type {keys.type_of(public_key)}, key_type is {request.key_type}")
+    return public_key
+
+
+def _shared_keys(candidates: Sequence[_Candidate]) -> list[str]:
+    """Hosts cloned from one image ask with one key; each would hold what identifies the other."""
+    owners: dict[str, set[str]] = {}
+    for candidate in candidates:
+        if candidate.public_key is not None:
+            owners.setdefault(keys.fingerprint(candidate.public_key), set()).add(candidate.name)
+    return [
+        f"{' and '.join(sorted(sharing))}: they use the same key; remove it on all but one"
+        for sharing in owners.values()
+        if len(sharing) > 1
+    ]
+
+
+def _look_up(book: ledger.Ledger, candidate: _Candidate, *, now: dt.datetime) -> Result:
+    if candidate.public_key is None:
+        return Result(name=candidate.name, certificate=None, reasons=("there is no key yet",))
+    known = book.newest(key=keys.fingerprint(candidate.public_key), profile=candidate.spec.profile.name)
+    if known is None:
+        return Result(name=candidate.name, certificate=None, reasons=("no certificate was issued for this key yet",))
+    reasons = tuple(drift(known, candidate.spec, now=now))
+    return Result(name=candidate.name, certificate=None if reasons else known, reasons=reasons)
+
+
+def _sign_due(
+    authority_: authority.Authority,
+    book: ledger.Ledger,
+    candidates: Sequence[_Candidate],
+    results: Sequence[Result],
+    *,
+    passphrase: authority.Passphrase,
+    now: dt.datetime,
+) -> list[Result]:
+    if not any(result.issued for result in results):
+        return list(results)
+    signer = authority_.issuing.unlock(passphrase)
+    complete, entries = [], []
+    for candidate, result in zip(candidates, results):
+        if result.issued and candidate.public_key is not None:
+            certificate = build.certificate(candidate.spec, candidate.public_key, signer, now=now)
+            entries.append(ledger.Entry(certificate=certificate, profile=candidate.spec.profile.name))
+            complete.append(Result(name=result.name, certificate=certificate, reasons=result.reasons))
+        else:
+            complete.append(result)
+    book.record(entries)
+    return complete

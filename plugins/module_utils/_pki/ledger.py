@@ -1,0 +1,219 @@
+# Copyright: (c) 2026, Bulwark contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection: it can change at any time.
+
+"""The ledger: every certificate that was ever signed, in one SQLite file.
+
+A certificate is recorded, durably, before anybody gets it: what a kill or a full disk interrupts was never issued.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import certificates, keys
+from .errors import LedgerError
+
+with contextlib.suppress(ImportError):  # _module.py says what is missing
+    from cryptography import x509
+
+# 'BlwK'; with it an emptied or foreign database is not taken for a ledger.
+_APPLICATION_ID = 0x426C774B
+_VERSION = 1
+
+# The columns that revocation fills are there from the start, and the issuer with them: serials are unique to an issuer
+# by RFC 5280, in this ledger to all of them.
+_SCHEMA = f"""
+CREATE TABLE certificate (
+    serial        TEXT    NOT NULL PRIMARY KEY,
+    issuer        TEXT    NOT NULL,
+    profile       TEXT    NOT NULL,
+    subject       TEXT    NOT NULL,
+    common_name   TEXT    NOT NULL,
+    names         TEXT    NOT NULL,
+    not_before    INTEGER NOT NULL,
+    not_after     INTEGER NOT NULL,
+    status        TEXT    NOT NULL DEFAULT 'valid' CHECK (status IN ('valid', 'revoked')),
+    revoked_at    INTEGER,
+    revoke_reason TEXT,
+    key           TEXT    NOT NULL,
+    der           BLOB    NOT NULL
+);
+CREATE INDEX certificate_by_key ON certificate (key, profile, not_after);
+CREATE INDEX certificate_by_common_name ON certificate (common_name);
+CREATE INDEX certificate_by_not_after ON certificate (not_after);
+PRAGMA application_id = {_APPLICATION_ID};
+PRAGMA user_version = {_VERSION};
+"""
+
+# How long a run waits for another one that is writing.
+BUSY_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A certificate as the ledger knows it."""
+
+    certificate: x509.Certificate
+    profile: str
+
+
+class Ledger:
+    """An open ledger, a context manager; every method raises LedgerError with the file's name and the remedy."""
+
+    def __init__(self, path: Path) -> None:
+        """Open an existing ledger; LedgerError when it is missing, damaged or of another make."""
+        self._path = path
+        if not path.is_file():
+            raise LedgerError(f"{path} is missing: restore the CA directory from a backup")
+        with _explained(path):
+            # mode=rw: a ledger that vanishes between the two statements is not created empty.
+            self._connection = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=BUSY_SECONDS, isolation_level=None
+            )
+        try:
+            with _explained(path):
+                self._check_make()
+                # FULL: a commit is on the disk when it returns, also in WAL mode, where NORMAL would not wait for it.
+                self._connection.execute("PRAGMA synchronous = FULL")
+        except LedgerError:
+            self._connection.close()
+            raise
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._connection.close()
+
+    def record(self, entries: Iterable[Entry]) -> None:
+        """Record all certificates or none; they may be handed out once this returns."""
+        with _explained(self._path), self._transaction():
+            self._connection.executemany(
+                "INSERT INTO certificate"
+                " (serial, issuer, profile, subject, common_name, names, not_before, not_after, key, der)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                map(_row, entries),
+            )
+
+    def newest(self, *, key: str, profile: str) -> x509.Certificate | None:
+        """The unrevoked certificate for this key (its fingerprint) and profile that is valid longest, or None."""
+        with _explained(self._path):
+            row = self._connection.execute(
+                "SELECT der FROM certificate WHERE key = ? AND profile = ? AND status = 'valid'"
+                " ORDER BY not_after DESC, rowid DESC LIMIT 1",
+                (key, profile),
+            ).fetchone()
+        if row is None:
+            return None
+        try:
+            return x509.load_der_x509_certificate(row[0])
+        except ValueError as error:
+            raise LedgerError(_damaged(self._path, "a certificate in it cannot be read")) from error
+
+    def count_leaves(self) -> int:
+        """How many certificates were ever recorded that are not of a CA."""
+        with _explained(self._path):
+            row = self._connection.execute(
+                "SELECT count(*) FROM certificate WHERE profile NOT IN ('root', 'issuing')"
+            ).fetchone()
+        return int(row[0])
+
+    def check(self) -> None:
+        """Read the whole file; LedgerError when a page of it is damaged or missing."""
+        with _explained(self._path):
+            findings = [str(row[0]) for row in self._connection.execute("PRAGMA quick_check(1)")]
+        if findings != ["ok"]:
+            raise LedgerError(_damaged(self._path, findings[0]))
+
+    def _check_make(self) -> None:
+        make = self._connection.execute("PRAGMA application_id").fetchone()[0]
+        version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        if make != _APPLICATION_ID:
+            raise LedgerError(_damaged(self._path, "it is no ledger of this collection"))
+        if version != _VERSION:
+            raise LedgerError(
+                f"{self._path} has format {version}, this version of the collection knows {_VERSION}: "
+                "update the collection"
+            )
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """All or nothing; the write lock is taken at once, so that two writers queue up instead of failing half-way."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+
+
+def create(path: Path) -> None:
+    """Create an empty ledger with mode 0600; killed at any point, it is either whole or not there."""
+    staged = path.with_name(f".{path.name}.new")
+    # The side files too: SQLite would replay an old journal into the new file.
+    for side in ("", "-journal", "-wal", "-shm"):
+        staged.with_name(staged.name + side).unlink(missing_ok=True)
+    os.close(os.open(staged, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    with _explained(path), contextlib.closing(sqlite3.connect(staged)) as connection:
+        connection.executescript(_SCHEMA)
+        # Readers do not wait for the writer, and a backup can be taken while the CA is in use.
+        connection.execute("PRAGMA journal_mode = WAL")
+    os.rename(staged, path)
+
+
+def _row(entry: Entry) -> tuple[object, ...]:
+    certificate = entry.certificate
+    return (
+        certificates.serial_hex(certificate.serial_number),
+        certificates.issuer_key_id(certificate),
+        entry.profile,
+        certificate.subject.rfc4514_string(),
+        certificates.common_name(certificate),
+        str(certificates.alternative_names(certificate)),
+        _seconds(certificates.not_before(certificate)),
+        _seconds(certificates.not_after(certificate)),
+        keys.fingerprint(keys.check_public(certificate.public_key())),
+        certificates.to_der(certificate),
+    )
+
+
+def _seconds(moment: dt.datetime) -> int:
+    return int(moment.timestamp())
+
+
+def _damaged(path: Path, finding: str) -> str:
+    return f"{path} is damaged ({finding}): restore the CA directory from a backup"
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn what SQLite reports into what an operator can do about it."""
+    try:
+        yield
+    except sqlite3.IntegrityError as error:
+        raise LedgerError(
+            f"{path} refused a certificate ({error}): nothing was issued; report this as a bug"
+        ) from error
+    except sqlite3.OperationalError as error:
+        finding = str(error)
+        if "locked" in finding:
+            raise LedgerError(
+                f"{path} has been in use for {BUSY_SECONDS} seconds: wait for the other run to end"
+            ) from error
+        if "full" in finding:
+            raise LedgerError(
+                f"{path} cannot be written, the disk is full: nothing was issued; free space, then run again"
+            ) from error
+        raise LedgerError(f"{path} cannot be used ({finding}): check its owner, its mode and the disk") from error
+    except sqlite3.DatabaseError as error:
+        raise LedgerError(_damaged(path, str(error))) from error
