@@ -1,0 +1,119 @@
+# Copyright: (c) 2026, Bulwark contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection: it can change at any time.
+"""The command bulwark-tls: what a play does to the lineage store, for certbot's hook, timers and people on the host."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from . import files, lineage, operations
+from .errors import HostError, StoreError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command: 0 done, 1 refused or rolled back (the reason is on stderr), 2 wrong usage."""
+    options = _parser().parse_args(arguments)
+    try:
+        _COMMANDS[options.command](options)
+    except (HostError, OSError) as failure:
+        print(f"bulwark-tls: {failure}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="bulwark-tls", description="Change the certificates of this host safely.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    install = commands.add_parser("install", help="make the files of a directory the current version of a lineage")
+    install.add_argument("lineage")
+    install.add_argument(
+        "--from",
+        dest="source",
+        metavar="DIR",
+        required=True,
+        help="has any of privkey.pem cert.pem chain.pem ca.pem crl.pem ocsp.der; what is missing stays as it is",
+    )
+    status = commands.add_parser("status", help="show the lineages, their certificates and versions")
+    status.add_argument("--json", action="store_true", help="for programs")
+    rollback = commands.add_parser("rollback", help="go back to the version before the current one")
+    rollback.add_argument("lineage")
+    recover = commands.add_parser("recover", help="undo what was interrupted")
+    recover.add_argument("--before-boot", action="store_true", help="without touching services, which start later")
+    return parser
+
+
+def _install(options: argparse.Namespace) -> None:
+    target = lineage.Lineage(lineage.STORE, options.lineage)
+    key = os.path.join(options.source, lineage.KEY)
+    material = operations.Material(
+        certificate=_given(options.source, lineage.CERTIFICATE),
+        chain=_given(options.source, lineage.CHAIN),
+        ca=_given(options.source, lineage.CA),
+        crl=_given(options.source, lineage.CRL),
+        ocsp=_given(options.source, lineage.OCSP),
+        key=key if os.path.exists(key) else None,
+    )
+    if material == operations.Material():
+        raise StoreError(f"{options.source}: has none of {', '.join(lineage.PARTS)}; name the directory that has them")
+    _report(target, operations.install(target, material, declaration=target.declaration()))
+
+
+def _rollback(options: argparse.Namespace) -> None:
+    target = lineage.Lineage(lineage.STORE, options.lineage)
+    _report(target, operations.roll_back(target))
+
+
+def _recover(options: argparse.Namespace) -> None:
+    for name in operations.recover(before_boot=options.before_boot):
+        print(f"{name}: was interrupted, the version before it is back in place")
+
+
+def _status(options: argparse.Namespace) -> None:
+    found = [_status_of(item) for item in lineage.declared_lineages(lineage.STORE)]
+    if options.json:
+        print(json.dumps(found, indent=2, sort_keys=True))
+        return
+    for item in found:
+        ends = f"until {item['not_after']}, serial {item['serial']}" if item["version"] else "no certificate yet"
+        print(f"{item['lineage']} ({item['purpose']}, {', '.join(item['names'])}): {ends}")
+
+
+def _status_of(item: lineage.Lineage) -> dict[str, Any]:
+    declaration = item.declaration()
+    version = item.current_version()
+    facts = lineage.facts(item.read(version), source=item.name)
+    return {
+        "lineage": item.name,
+        "purpose": declaration.purpose,
+        "group": declaration.group,
+        "version": version,
+        "versions": item.versions(),
+        "serial": facts.get("serial", ""),
+        "not_after": facts.get("not_after", ""),
+        "issuer": facts.get("issuer", ""),
+        "names": facts.get("names", list(declaration.names)),
+    }
+
+
+def _report(target: lineage.Lineage, result: operations.Installed) -> None:
+    for name in result.recovered:
+        print(f"{name}: was interrupted, the version before it was put back first")
+    state = "is now" if result.changed else "was already"
+    print(f"{target.name}: version {result.version} {state} current, until {result.after['not_after']}")
+    for line in result.activated:
+        print(line)
+
+
+def _given(directory: str, name: str) -> bytes | None:
+    entry = files.observe(os.path.realpath(os.path.join(directory, name)))
+    return entry.content if isinstance(entry, files.File) else None
+
+
+_COMMANDS = {"install": _install, "status": _status, "rollback": _rollback, "recover": _recover}

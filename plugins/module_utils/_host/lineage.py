@@ -1,0 +1,416 @@
+# Copyright: (c) 2026, Bulwark contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection: it can change at any time.
+"""The lineage store: where a certificate with its key lives, what it must satisfy, and what a new version changes."""
+
+from __future__ import annotations
+
+import datetime as dt
+import grp
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from . import files, openssl
+from .errors import CheckError, StoreError
+
+STORE = "/etc/bulwark/tls"
+KEY, CERTIFICATE, CHAIN, FULLCHAIN, CA, CRL, OCSP = (
+    "privkey.pem",
+    "cert.pem",
+    "chain.pem",
+    "fullchain.pem",
+    "ca.pem",
+    "crl.pem",
+    "ocsp.der",
+)
+# Which part of a service's descriptor each file belongs to.
+PARTS: Mapping[str, str] = {
+    KEY: "certificate",
+    CERTIFICATE: "certificate",
+    CHAIN: "certificate",
+    FULLCHAIN: "certificate",
+    CA: "ca",
+    CRL: "crl",
+    OCSP: "ocsp",
+}
+PURPOSES: Mapping[str, tuple[str, str]] = {
+    "server": ("sslserver", "TLS Web Server Authentication"),
+    "client": ("sslclient", "TLS Web Client Authentication"),
+}
+PREVIOUS_VERSIONS = 2
+
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What a lineage is for: who asks for it, under which names, and which group reads it."""
+
+    purpose: str
+    names: tuple[str, ...]
+    group: str
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """One lineage in one store."""
+
+    store: str
+    name: str
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name) or self.name in (".", ".."):
+            raise StoreError(f"lineage: {self.name!r} is not a name; use letters, digits, '.', '_' and '-', at most 64")
+
+    @property
+    def path(self) -> str:
+        """The directory of the lineage."""
+        return os.path.join(self.store, self.name)
+
+    @property
+    def current(self) -> str:
+        """The link to the version that is served; the same path for every version."""
+        return os.path.join(self.path, "current")
+
+    @property
+    def pending_key(self) -> str:
+        """The key that has no certificate yet."""
+        return os.path.join(self.path, "pending", KEY)
+
+    def version_path(self, version: str) -> str:
+        """The directory of a version."""
+        return os.path.join(self.path, "versions", version)
+
+    def current_version(self) -> str:
+        """The id of the version that is served; empty when there is none."""
+        entry = files.observe(self.current)
+        return os.path.basename(entry.target) if isinstance(entry, files.Link) else ""
+
+    def versions(self) -> list[str]:
+        """The ids of the versions on this host, oldest first."""
+        directory = os.path.join(self.path, "versions")
+        try:
+            names = os.listdir(directory)
+        except FileNotFoundError:
+            return []
+        return sorted(names, key=lambda name: (os.stat(os.path.join(directory, name)).st_mtime_ns, name))
+
+    def read(self, version: str) -> dict[str, bytes]:
+        """The files of a version; empty when there is none."""
+        if not version:
+            return {}
+        found = {}
+        for name in PARTS:
+            entry = files.observe(os.path.join(self.version_path(version), name))
+            if isinstance(entry, files.File):
+                found[name] = entry.content
+        return found
+
+    def declaration(
+        self, *, purpose: str | None = None, names: Sequence[str] | None = None, group: str | None = None
+    ) -> Declaration:
+        """What lineage.json says, with what is given in its place; StoreError when neither says what the purpose is."""
+        path = os.path.join(self.path, "lineage.json")
+        entry = files.observe(path)
+        declared: dict[str, Any] = {}
+        if isinstance(entry, files.File):
+            try:
+                declared = json.loads(entry.content)
+            except ValueError as failure:
+                raise StoreError(f"{path}: is not JSON ({failure}); run the role tls_store") from None
+        purpose = str(purpose or declared.get("purpose", ""))
+        if purpose not in PURPOSES:
+            raise StoreError(
+                f"{path}: purpose is {purpose!r}, it must be server or client; declare it in tls_store_lineages"
+            )
+        return Declaration(
+            purpose=purpose,
+            names=tuple(declared.get("names", ()) if names is None else names),
+            group=group or declared.get("group", ""),
+        )
+
+
+def declared_lineages(store: str) -> list[Lineage]:
+    """Every lineage in the store, by name."""
+    try:
+        names = os.listdir(store)
+    except FileNotFoundError:
+        return []
+    return [Lineage(store, name) for name in sorted(names) if os.path.isfile(os.path.join(store, name, "lineage.json"))]
+
+
+def assemble(
+    lineage: Lineage,
+    *,
+    certificate: bytes,
+    chain: bytes,
+    ca: bytes,
+    crl: bytes = b"",
+    ocsp: bytes = b"",
+    keys: Iterable[str] = (),
+) -> dict[str, bytes]:
+    """The files of a new version: the key that belongs to the certificate, and the chain in the order that TLS wants.
+
+    CheckError when no file of `keys` holds the certificate's key or an intermediate is missing.
+    """
+    leaf = _leaf(lineage.name, certificate)
+    ordered = _ordered_chain(lineage.name, leaf, chain=chain, ca=ca)
+    version = {
+        KEY: _matching_key(lineage.name, leaf, keys),
+        CERTIFICATE: leaf.pem,
+        CHAIN: ordered,
+        FULLCHAIN: leaf.pem + ordered,
+        CA: ca,
+    }
+    if crl:
+        version[CRL] = crl
+    if ocsp:
+        version[OCSP] = ocsp
+    return version
+
+
+def check(
+    lineage: Lineage, version: Mapping[str, bytes], *, declaration: Declaration, scratch: str, now: dt.datetime
+) -> None:
+    """Refuse a version that a service could load but peers would not accept; `scratch` is a private directory."""
+    source = f"{lineage.name}/{CERTIFICATE}"
+    leaf = _leaf(lineage.name, version[CERTIFICATE])
+    _check_key(lineage.name, leaf, version[KEY])
+    _check_dates(source, leaf, now)
+    _check_usage(source, leaf, declaration)
+    _check_names(source, leaf, declaration)
+    paths = {}
+    for name, content in version.items():
+        if name != KEY:
+            paths[name] = os.path.join(scratch, name)
+            files.create(paths[name], files.File(content, 0o600, os.geteuid(), os.getegid()))
+    reason = openssl.verify(
+        certificate=paths[CERTIFICATE],
+        chain=paths[CHAIN],
+        roots=paths[CA],
+        purpose=PURPOSES[declaration.purpose][0],
+    )
+    if reason:
+        raise CheckError(
+            f"{source}: does not verify to {lineage.name}/{CA}: {reason}; give the chain and CA that issued it"
+        )
+    if CRL in version:
+        _check_crl(lineage.name, version, paths=paths, scratch=scratch, now=now)
+    if OCSP in version:
+        _check_ocsp(lineage.name, leaf, version, paths=paths, scratch=scratch)
+
+
+def version_id(version: Mapping[str, bytes]) -> str:
+    """The name of a version: its content decides, so the same files are the same version everywhere."""
+    digest = hashlib.sha256()
+    for name in sorted(version):
+        digest.update(f"{name}\0{len(version[name])}\0".encode() + version[name])
+    return digest.hexdigest()[:16]
+
+
+def changes(lineage: Lineage, version: Mapping[str, bytes], *, group: str) -> list[files.Change]:
+    """What has to change on this host for `version` to be current; empty when all of it is so already."""
+    identity = version_id(version)
+    uid, gid = os.geteuid(), _gid(lineage, group)
+    directory = lineage.version_path(identity)
+    wanted = [
+        files.Change(os.path.join(lineage.path, "versions"), files.Directory(0o750, uid, gid)),
+        files.Change(directory, files.Directory(0o750, uid, gid)),
+        *(
+            files.Change(os.path.join(directory, name), files.File(version[name], 0o640, uid, gid))
+            for name in sorted(version)
+        ),
+        files.Change(lineage.current, files.Link(os.path.join("versions", identity))),
+    ]
+    if not os.path.isdir(lineage.path):
+        wanted.insert(0, files.Change(lineage.path, files.Directory(0o750, uid, gid)))
+    pending = files.observe(lineage.pending_key)
+    if isinstance(pending, files.File) and pending.content == version[KEY]:
+        wanted.append(files.Change(lineage.pending_key, None))
+    return [change for change in wanted if files.observe(change.path) != change.entry]
+
+
+def changed_parts(old: Mapping[str, bytes], new: Mapping[str, bytes]) -> set[str]:
+    """Which parts of a lineage (certificate, ca, crl, ocsp) differ between two versions."""
+    return {part for name, part in PARTS.items() if old.get(name) != new.get(name)}
+
+
+def superfluous(lineage: Lineage, *, successor: str) -> list[str]:
+    """The directories that nobody goes back to once `successor` is current: too old, or rolled back from."""
+    versions = lineage.versions()
+    current = lineage.current_version()
+    position = versions.index(current) + 1 if current in versions else len(versions)
+    past, undone = versions[:position], versions[position:]
+    if successor in past:
+        return []
+    gone = past[:-PREVIOUS_VERSIONS] + [version for version in undone if version != successor]
+    return [lineage.version_path(version) for version in gone]
+
+
+def previous_version(lineage: Lineage) -> str:
+    """The newest version older than the current one; StoreError when there is none to go back to."""
+    versions = lineage.versions()
+    current = lineage.current_version()
+    older = versions[: versions.index(current)] if current in versions else []
+    if not older:
+        raise StoreError(f"{lineage.path}: has no version before {current or 'the first'} to go back to")
+    return older[-1]
+
+
+def facts(version: Mapping[str, bytes], *, source: str) -> dict[str, Any]:
+    """Serial, end and names of a version's certificate, for results and diffs; empty without one."""
+    if CERTIFICATE not in version:
+        return {}
+    leaf = _leaf(source, version[CERTIFICATE])
+    return {
+        "serial": leaf.serial,
+        "not_after": _utc(leaf.not_after),
+        "names": list(leaf.names),
+        "issuer": leaf.issuer,
+        "crl": hashlib.sha256(version[CRL]).hexdigest() if CRL in version else "",
+        "ca": hashlib.sha256(version[CA]).hexdigest() if CA in version else "",
+        "ocsp": hashlib.sha256(version[OCSP]).hexdigest() if OCSP in version else "",
+    }
+
+
+def _leaf(name: str, pem: bytes) -> openssl.Certificate:
+    found = openssl.certificates(pem, source=f"{name}/{CERTIFICATE}")
+    if not found:
+        raise CheckError(f"{name}/{CERTIFICATE}: holds no certificate; give the certificate as PEM")
+    return found[0]
+
+
+def _matching_key(name: str, leaf: openssl.Certificate, paths: Iterable[str]) -> bytes:
+    tried = []
+    for path in paths:
+        entry = files.observe(os.path.realpath(path))
+        if isinstance(entry, files.File):
+            if openssl.public_key(entry.content, source=path) == leaf.public_key:
+                return entry.content
+            tried.append(path)
+    if not tried:
+        raise CheckError(
+            f"{name}/{KEY}: there is no key on this host; run bulwark.mqtt.pki_request first, or give one as key"
+        )
+    raise CheckError(
+        f"{' and '.join(tried)}: does not match {name}/{CERTIFICATE} (serial {leaf.serial});"
+        " request a certificate for this key"
+    )
+
+
+def _ordered_chain(name: str, leaf: openssl.Certificate, *, chain: bytes, ca: bytes) -> bytes:
+    """The intermediates from the issuer of the leaf upwards, without roots; what does not belong is left out."""
+    given = {certificate.subject: certificate for certificate in openssl.certificates(chain, source=f"{name}/{CHAIN}")}
+    trusted = {certificate.subject: certificate for certificate in openssl.certificates(ca, source=f"{name}/{CA}")}
+    if not trusted:
+        raise CheckError(f"{name}/{CA}: holds no certificate; give the CA certificates that peers trust as PEM")
+    ordered: list[bytes] = []
+    below = leaf
+    while not below.self_issued:
+        above = given.pop(below.issuer, None)
+        if above is None:
+            if trusted.get(below.issuer, leaf).self_issued:
+                break
+            raise CheckError(
+                f"{name}/{CHAIN}: the intermediate certificate {below.issuer}, issuer of {below.subject}, is missing;"
+                " add it to the chain"
+            )
+        if above.self_issued:
+            break
+        ordered.append(above.pem)
+        below = above
+    return b"".join(ordered)
+
+
+def _check_key(name: str, leaf: openssl.Certificate, key: bytes) -> None:
+    if openssl.public_key(key, source=f"{name}/{KEY}") != leaf.public_key:
+        raise CheckError(
+            f"{name}/{KEY}: does not match {name}/{CERTIFICATE} (serial {leaf.serial}); give the key that was certified"
+        )
+
+
+def _check_dates(source: str, leaf: openssl.Certificate, now: dt.datetime) -> None:
+    if leaf.not_after <= now:
+        raise CheckError(f"{source}: expired at {_utc(leaf.not_after)}; issue a new certificate")
+    if leaf.not_before > now:
+        raise CheckError(f"{source}: is not valid before {_utc(leaf.not_before)}; set this host's clock, or wait")
+
+
+def _check_usage(source: str, leaf: openssl.Certificate, declaration: Declaration) -> None:
+    usage = PURPOSES[declaration.purpose][1]
+    if leaf.usages and usage not in leaf.usages:
+        raise CheckError(
+            f"{source}: its extended key usage is {', '.join(leaf.usages)}, a {declaration.purpose} needs {usage};"
+            f" issue it with the {declaration.purpose} profile"
+        )
+
+
+def _check_names(source: str, leaf: openssl.Certificate, declaration: Declaration) -> None:
+    missing = [name for name in declaration.names if not any(openssl.covers(pattern, name) for pattern in leaf.names)]
+    if missing:
+        raise CheckError(
+            f"{source}: does not cover {', '.join(missing)} (it is for {', '.join(leaf.names) or 'no name'});"
+            " issue it for the names of the lineage, or correct tls_store_lineages"
+        )
+
+
+def _check_crl(
+    name: str, version: Mapping[str, bytes], *, paths: Mapping[str, str], scratch: str, now: dt.datetime
+) -> None:
+    """One revocation list for each issuer at most; a list that is not fresh locks out every client of its CA."""
+    source = f"{name}/{CRL}"
+    found = openssl.crls(version[CRL], source=source)
+    if not found:
+        raise CheckError(f"{source}: holds no revocation list; give it as PEM")
+    authorities = os.path.join(scratch, "authorities.pem")
+    content = version[CA] + version[CHAIN]
+    files.create(authorities, files.File(content, 0o600, os.geteuid(), os.getegid()))
+    for number, (pem, crl) in enumerate(found):
+        path = os.path.join(scratch, f"crl-{number}.pem")
+        files.create(path, files.File(pem, 0o600, os.geteuid(), os.getegid()))
+        if not openssl.crl_signed_by(crl=path, issuer=authorities):
+            raise CheckError(
+                f"{source}: the list of {crl.issuer} is not signed by a CA in {name}/{CA}; publish it again"
+            )
+        if crl.next_update <= now:
+            raise CheckError(f"{source}: the list of {crl.issuer} expired at {_utc(crl.next_update)}; publish it again")
+        if crl.last_update > now:
+            raise CheckError(
+                f"{source}: the list of {crl.issuer} is not valid before {_utc(crl.last_update)}; set this host's clock"
+            )
+
+
+def _check_ocsp(
+    name: str, leaf: openssl.Certificate, version: Mapping[str, bytes], *, paths: Mapping[str, str], scratch: str
+) -> None:
+    authorities = openssl.certificates(version[CHAIN] + version[CA], source=f"{name}/{CHAIN}")
+    issuer = next((authority for authority in authorities if authority.subject == leaf.issuer), None)
+    if issuer is None:
+        raise CheckError(
+            f"{name}/{OCSP}: the certificate of its issuer {leaf.issuer} is missing; add it to {name}/{CA}"
+        )
+    path = os.path.join(scratch, "issuer.pem")
+    files.create(path, files.File(issuer.pem, 0o600, os.geteuid(), os.getegid()))
+    reason = openssl.ocsp_problem(response=paths[OCSP], certificate=paths[CERTIFICATE], issuer=path, roots=paths[CA])
+    if reason:
+        raise CheckError(f"{name}/{OCSP}: cannot be stapled: {reason}; publish it again")
+
+
+def _gid(lineage: Lineage, group: str) -> int:
+    """The group that reads the key; an unprivileged user's own where the lineage is in a directory of theirs."""
+    if not group:
+        return os.getegid()
+    try:
+        return grp.getgrnam(group).gr_gid
+    except KeyError:
+        raise StoreError(f"{lineage.path}: there is no group {group} on this host; run the role tls_store") from None
+
+
+def _utc(moment: dt.datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,187 @@
+# Copyright: (c) 2026, Bulwark contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection: it can change at any time.
+"""Questions to the `openssl` program (3.0 or later), so that a host needs no Python package for cryptography."""
+
+from __future__ import annotations
+
+import datetime as dt
+import ipaddress
+import os
+import re
+import ssl
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .errors import CheckError, StoreError
+
+_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----\r?\n.*?-----END \1-----", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What the checks need to know of a certificate."""
+
+    pem: bytes
+    subject: str
+    issuer: str
+    serial: str
+    not_before: dt.datetime
+    not_after: dt.datetime
+    names: tuple[str, ...]
+    # As OpenSSL names them; empty when the extension is absent, which allows every usage (RFC 5280, 4.2.1.12).
+    usages: tuple[str, ...]
+    public_key: str
+
+    @property
+    def self_issued(self) -> bool:
+        """Whether this is a root by its names."""
+        return self.subject == self.issuer
+
+
+@dataclass(frozen=True)
+class Crl:
+    """What the checks need to know of a certificate revocation list."""
+
+    issuer: str
+    last_update: dt.datetime
+    next_update: dt.datetime
+
+
+def blocks(pem: bytes, label: str) -> list[bytes]:
+    """The PEM blocks with this label, each with a final newline."""
+    return [match.group(0) + b"\n" for match in _BLOCK.finditer(pem) if match.group(1) == label.encode()]
+
+
+def certificates(pem: bytes, *, source: str) -> list[Certificate]:
+    """Every certificate in `pem`; CheckError names `source` for what OpenSSL cannot parse."""
+    return [_certificate(block, source=source) for block in blocks(pem, "CERTIFICATE")]
+
+
+def crls(pem: bytes, *, source: str) -> list[tuple[bytes, Crl]]:
+    """Every revocation list in `pem` with its facts."""
+    found = []
+    for block in blocks(pem, "X509 CRL"):
+        arguments = ["crl", "-noout", "-issuer", "-nameopt", "RFC2253", "-lastupdate", "-nextupdate"]
+        fields = _fields(_parsed(arguments, block, source=source, kind="a revocation list"))
+        if fields["nextUpdate"] == "NONE":
+            raise CheckError(
+                f"{source}: the revocation list of {fields['issuer']} has no nextUpdate, which RFC 5280 requires"
+            )
+        crl = Crl(fields["issuer"], _time(fields["lastUpdate"]), _time(fields["nextUpdate"]))
+        found.append((block, crl))
+    return found
+
+
+def public_key(key: bytes, *, source: str) -> str:
+    """The public half of a private key as PEM; CheckError with a passphrase, which no service could ask for at boot."""
+    kind = "a private key without a passphrase"
+    return _parsed(["pkey", "-pubout", "-passin", "pass:"], key, source=source, kind=kind).strip()
+
+
+def verify(*, certificate: str, chain: str, roots: str, purpose: str) -> str:
+    """Why the certificate file does not verify to `roots` for `purpose` (sslserver, sslclient); empty if it does."""
+    # Security level 2 is what Debian's daemons demand: RSA 2048, no SHA-1.
+    strict = ["-x509_strict", "-auth_level", "2", "-no-CApath", "-no-CAstore", "-purpose", purpose]
+    untrusted = ["-untrusted", chain] if os.path.getsize(chain) else []
+    result = _run(["verify", *strict, "-CAfile", roots, *untrusted, certificate])
+    if result.returncode == 0:
+        return ""
+    reasons = re.findall(r"error \d+ at (\d+) depth lookup: ?(.*)", result.stderr)
+    return "; ".join(f"{reason} (depth {depth})" for depth, reason in reasons) or _last_line(result.stderr)
+
+
+def crl_signed_by(*, crl: str, issuer: str) -> bool:
+    """Whether the revocation list's signature is the issuer's; OpenSSL's exit code does not say, its words do."""
+    result = _run(["crl", "-in", crl, "-noout", "-CAfile", issuer, "-no-CApath", "-no-CAstore"])
+    return "verify OK" in result.stderr
+
+
+def ocsp_problem(*, response: str, certificate: str, issuer: str, roots: str) -> str:
+    """Why the OCSP response cannot be stapled with the certificate (RFC 6960, 3.2); empty when it can."""
+    arguments = ["ocsp", "-respin", response, "-no_nonce", "-issuer", issuer, "-cert", certificate]
+    result = _run([*arguments, "-CAfile", roots, "-verify_other", issuer, "-no-CApath", "-no-CAstore"])
+    said = result.stdout + result.stderr
+    if "Response verify OK" not in said:
+        return f"its signature does not verify ({_last_line(said)})"
+    if "WARNING: Status times invalid" in said:
+        return "it is not fresh: now is outside thisUpdate to nextUpdate"
+    status = re.search(re.escape(certificate) + r": (good|revoked|unknown)$", said, re.MULTILINE)
+    if status is None:
+        return "it is not for this certificate"
+    if status.group(1) != "good":
+        return f"it says {status.group(1)}"
+    return ""
+
+
+def covers(pattern: str, name: str) -> bool:
+    """Whether a subject alternative name covers a host name or address (RFC 9525, 6.3: a wildcard is one label)."""
+    try:
+        return ipaddress.ip_address(pattern) == ipaddress.ip_address(name)
+    except ValueError:
+        pass
+    pattern, name = pattern.lower(), name.lower()
+    if pattern.startswith("*."):
+        return name.partition(".")[2] == pattern[2:]
+    return pattern == name
+
+
+def _certificate(pem: bytes, *, source: str) -> Certificate:
+    arguments = ["x509", "-noout", "-subject", "-issuer", "-serial", "-dates", "-nameopt", "RFC2253", "-pubkey"]
+    said = _parsed([*arguments, "-ext", "subjectAltName,extendedKeyUsage"], pem, source=source, kind="a certificate")
+    fields = _fields(said)
+    return Certificate(
+        pem=pem,
+        subject=fields["subject"],
+        issuer=fields["issuer"],
+        serial=fields["serial"],
+        not_before=_time(fields["notBefore"]),
+        not_after=_time(fields["notAfter"]),
+        names=tuple(
+            name.partition(":")[2]
+            for name in _extension(said, "Subject Alternative Name")
+            if name.startswith(("DNS:", "IP Address:"))
+        ),
+        usages=tuple(_extension(said, "Extended Key Usage")),
+        public_key=blocks(said.encode(), "PUBLIC KEY")[0].decode().strip(),
+    )
+
+
+def _extension(said: str, name: str) -> list[str]:
+    match = re.search(rf"^X509v3 {name}:.*\n +(.*)$", said, re.MULTILINE)
+    return match.group(1).strip().split(", ") if match else []
+
+
+def _fields(said: str) -> dict[str, str]:
+    return dict(re.findall(r"^([A-Za-z]+)=(.*)$", said, re.MULTILINE))
+
+
+def _time(text: str) -> dt.datetime:
+    return dt.datetime.fromtimestamp(ssl.cert_time_to_seconds(text), tz=dt.timezone.utc)
+
+
+def _parsed(arguments: Sequence[str], content: bytes, *, source: str, kind: str) -> str:
+    result = _run(arguments, content)
+    if result.returncode != 0:
+        raise CheckError(f"{source}: is not {kind} that OpenSSL reads ({_last_line(result.stderr)})")
+    return result.stdout
+
+
+def _run(arguments: Sequence[str], content: bytes = b"") -> subprocess.CompletedProcess[str]:
+    """Run openssl without a shell, in English, and without a service's OPENSSL_CONF."""
+    environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
+    try:
+        result = subprocess.run(
+            ["openssl", *arguments], input=content, capture_output=True, check=False, env=environment
+        )
+    except FileNotFoundError:
+        raise StoreError("openssl: the program is not installed; install the package openssl") from None
+    output, errors = (text.decode(errors="replace") for text in (result.stdout, result.stderr))
+    return subprocess.CompletedProcess(result.args, result.returncode, output, errors)
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "without saying why"

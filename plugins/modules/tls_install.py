@@ -1,0 +1,216 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, Bulwark contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: tls_install
+short_description: Make a certificate the current version of a lineage, safely
+version_added: 1.0.0
+description:
+  - Puts certificate, chain, CA, revocation list and stapled response of a lineage in place together with the key on the
+    host, in one rename, and makes every running service that uses the lineage serve them.
+  - The material is checked first (key, chain, names, dates, usage, revocation list, stapled response), then each
+    service checks a candidate of itself in private namespaces. After the activation the served certificate is probed.
+    Whatever fails, the version before it comes back and the module fails with the reason.
+  - Lineages are declared by the role P(bulwark.mqtt.tls_store#role).
+author:
+  - Bulwark contributors (@bulwark-mqtt)
+extends_documentation_fragment:
+  - bulwark.mqtt.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+options:
+  store:
+    description:
+      - Directory of the lineages.
+      - In any other than the default one, no service is looked for, and O(purpose) has to be given.
+    type: path
+    default: /etc/bulwark/tls
+  lineage:
+    description: Name of the lineage.
+    type: str
+    required: true
+  certificate:
+    description:
+      - The certificate as PEM.
+      - An empty string is accepted in check mode only and stands for a certificate that is still to be issued.
+    type: str
+    required: true
+  chain:
+    description: The intermediate certificates as PEM, in any order; roots in it are left out.
+    type: str
+    default: ""
+  ca:
+    description: The CA certificates that peers of this host verify to, as PEM.
+    type: str
+    required: true
+  crl:
+    description:
+      - Revocation lists as PEM, one for each issuing CA.
+      - An empty string removes them; when it is not given, those of the current version stay.
+    type: str
+  ocsp:
+    description:
+      - OCSP response to staple, DER in Base64.
+      - An empty string removes it; when it is not given, that of the current version stays with its certificate.
+    type: str
+  key:
+    description:
+      - Path of the private key on the host.
+      - When it is not given, the pending or else the current key of the lineage, whichever belongs to the certificate.
+    type: path
+  purpose:
+    description: What the certificate is for; as declared for the lineage when it is not given.
+    type: str
+    choices:
+      - server
+      - client
+  names:
+    description: DNS names and addresses that the certificate must cover; those of the declaration when it is not given.
+    type: list
+    elements: str
+  group:
+    description: Group that may read the files; as declared for the lineage when it is not given.
+    type: str
+seealso:
+  - module: bulwark.mqtt.service_config
+notes:
+  - Needs the program C(openssl) on the host.
+  - Needs C(unshare), C(mount) and C(setpriv) of util-linux and C(ip) of iproute2 when a service uses the lineage.
+"""
+
+EXAMPLES = r"""
+- name: Install the certificate that was issued for the broker
+  bulwark.mqtt.tls_install:
+    lineage: mqtt
+    certificate: "{{ issued.certificate }}"
+    chain: "{{ issued.chain }}"
+    ca: "{{ issued.ca }}"
+
+- name: Install a bought certificate with the key that came with it
+  bulwark.mqtt.tls_install:
+    lineage: mqtt
+    certificate: "{{ lookup('ansible.builtin.file', 'broker.crt') }}"
+    chain: "{{ lookup('ansible.builtin.file', 'intermediates.crt') }}"
+    ca: "{{ lookup('ansible.builtin.file', 'roots.crt') }}"
+    key: /root/broker.key
+"""
+
+RETURN = r"""
+version:
+  description: Id of the version that is current now; empty in check mode for a certificate that is still to be issued.
+  type: str
+  returned: always
+  sample: 3f0c6a5d1be92a77
+path:
+  description: Directory of the current version, the same for every version.
+  type: str
+  returned: always
+  sample: /etc/bulwark/tls/mqtt/current
+activated:
+  description: The services that were made to use the new version, or would be in check mode, and how.
+  type: list
+  elements: str
+  returned: always
+  sample: ["mosquitto.service: reload"]
+recovered:
+  description: Interrupted transactions of earlier runs that were undone first.
+  type: list
+  elements: str
+  returned: always
+  sample: []
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._host import lineage, operations
+from ..module_utils._host.errors import StoreError
+from ..module_utils._module import run
+
+
+def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
+    """Make the given material current; HostError when it cannot be."""
+    target = lineage.Lineage(params["store"], params["lineage"])
+    if not params["certificate"].strip():
+        return _to_be_issued(target, check_mode=check_mode)
+    material = operations.Material(
+        certificate=params["certificate"].encode(),
+        chain=params["chain"].encode(),
+        ca=params["ca"].encode(),
+        crl=None if params["crl"] is None else params["crl"].encode(),
+        ocsp=None if params["ocsp"] is None else _decoded(params["ocsp"]),
+        key=params["key"],
+    )
+    declaration = target.declaration(purpose=params["purpose"], names=params["names"], group=params["group"])
+    result = operations.install(target, material, declaration=declaration, check_mode=check_mode)
+    return {
+        "changed": result.changed,
+        "version": result.version,
+        "path": target.current,
+        "activated": result.activated,
+        "recovered": result.recovered,
+        "diff": _diff(target, result.before, result.after),
+    }
+
+
+def _to_be_issued(target: lineage.Lineage, *, check_mode: bool) -> dict[str, Any]:
+    if not check_mode:
+        raise StoreError(
+            f"certificate: is empty for lineage {target.name}; only check mode takes one that is to be issued"
+        )
+    current = lineage.facts(target.read(target.current_version()), source=target.name)
+    after = {"certificate": "to be issued"}
+    diff = _diff(target, current, after)
+    return {"changed": True, "version": "", "path": target.current, "activated": [], "recovered": [], "diff": diff}
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as failure:
+        raise StoreError(f"ocsp: is not Base64 ({failure}); give the DER response in Base64") from None
+
+
+def _diff(target: lineage.Lineage, before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, str]:
+    def text(facts: Mapping[str, Any]) -> str:
+        return json.dumps(facts, indent=2, sort_keys=True) + "\n" if facts else ""
+
+    header = target.current
+    return {"before": text(before), "after": text(after), "before_header": header, "after_header": header}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "store": {"type": "path", "default": lineage.STORE},
+            "lineage": {"type": "str", "required": True},
+            "certificate": {"type": "str", "required": True},
+            "chain": {"type": "str", "default": ""},
+            "ca": {"type": "str", "required": True},
+            "crl": {"type": "str"},
+            "ocsp": {"type": "str"},
+            # The path of a key, not a key.
+            "key": {"type": "path", "no_log": False},
+            "purpose": {"type": "str", "choices": ["server", "client"]},
+            "names": {"type": "list", "elements": "str"},
+            "group": {"type": "str"},
+        },
+        supports_check_mode=True,
+    )
+    run(module, ensure)
+
+
+if __name__ == "__main__":
+    main()

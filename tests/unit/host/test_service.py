@@ -1,0 +1,149 @@
+# Copyright: (c) 2026, Bulwark contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from ansible_collections.bulwark.mqtt.plugins.module_utils._host import service
+from ansible_collections.bulwark.mqtt.plugins.module_utils._host.errors import ActivationError, ProbeError
+from ansible_collections.bulwark.mqtt.plugins.module_utils._host.transaction import ACTIVATING, SWAPPING
+
+
+class Systemd:
+    """A unit, and every command that was given to systemd about it."""
+
+    def __init__(self) -> None:
+        self.commands: list[str] = []
+        self.properties = {
+            "ActiveState": "active",
+            "InvocationID": "1",
+            "MainPID": "10",
+            "CanReload": "yes",
+            "User": "",
+        }
+        self.failing: set[str] = set()
+        # What a command does to the unit.
+        self.effects: dict[str, dict[str, str]] = {}
+
+    def run(self, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        if command[0] == "journalctl":
+            return subprocess.CompletedProcess(list(command), 0, "Error: bad\n\n", "")
+        if command[1] == "show":
+            said = "".join(f"{key}={value}\n" for key, value in self.properties.items())
+            return subprocess.CompletedProcess(list(command), 0, said, "")
+        self.commands.append(" ".join(command[1:]))
+        self.properties.update(self.effects.get(command[1], {}))
+        return subprocess.CompletedProcess(list(command), int(command[1] in self.failing), "", "")
+
+
+@pytest.fixture(name="systemd")
+def fixture_systemd(monkeypatch: pytest.MonkeyPatch) -> Systemd:
+    systemd = Systemd()
+    monkeypatch.setattr(service, "_run", systemd.run)
+    monkeypatch.setattr(service, "_PROBE_PAUSE", 0)
+    monkeypatch.setattr(service, "PROBE_SECONDS", 0.05)
+    return systemd
+
+
+def plan(action: str, *, active: bool = True, daemon_reload: bool = False, probes: int = 0) -> dict[str, Any]:
+    probe = {"kind": "tls", "address": "127.0.0.1", "port": 1, "lineage": "mqtt"}
+    unit = {"unit": "x.service", "action": action, "active": active, "invocation": "1"}
+    unit |= {"probes": [probe] * probes, "probes_before": [probe] * probes}
+    return {"store": "/nonexistent", "daemon_reload": daemon_reload, "units": [unit]}
+
+
+@pytest.mark.parametrize("action", ["reload", "restart", "start"])
+def test_a_unit_is_activated_once_after_systemd_read_its_files(systemd: Systemd, action: str) -> None:
+    service.activate(plan(action, daemon_reload=True))
+    assert systemd.commands == ["daemon-reload", f"{action} x.service"]
+
+
+def test_a_unit_that_needs_nothing_is_left_alone(systemd: Systemd) -> None:
+    service.activate(plan("none"))
+    assert systemd.commands == []
+
+
+def test_a_failed_command_is_reported_with_the_units_last_words(systemd: Systemd) -> None:
+    systemd.failing.add("restart")
+    with pytest.raises(ActivationError, match=r"^systemctl restart x\.service failed: Error: bad$"):
+        service.activate(plan("restart"))
+
+
+@pytest.mark.parametrize(
+    "effect",
+    [
+        pytest.param({"ActiveState": "failed"}, id="quit"),
+        pytest.param({"MainPID": "11"}, id="quit-and-started-again-by-systemd"),
+    ],
+)
+def test_a_unit_that_quits_over_a_reload_is_noticed(systemd: Systemd, effect: dict[str, str]) -> None:
+    systemd.effects["reload"] = effect
+    with pytest.raises(ActivationError, match=r"^x\.service: quit after reload: Error: bad$"):
+        service.activate(plan("reload"))
+
+
+def test_probes_are_repeated_until_the_signal_was_heard(systemd: Systemd, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter([ProbeError("old"), ProbeError("old"), None])
+
+    def check(_item: object, *, store: str) -> None:
+        answer = next(answers)
+        if answer:
+            raise answer
+
+    monkeypatch.setattr(service, "check_probe", check)
+    monkeypatch.setattr(service, "PROBE_SECONDS", 10)
+    service.activate(plan("reload", probes=1))
+    assert next(answers, "all asked") == "all asked"
+
+
+def test_a_probe_that_never_passes_fails_with_its_reason(systemd: Systemd, monkeypatch: pytest.MonkeyPatch) -> None:
+    def check(_item: object, *, store: str) -> None:
+        raise ProbeError("127.0.0.1:1: serves another certificate")
+
+    monkeypatch.setattr(service, "check_probe", check)
+    with pytest.raises(ProbeError, match=r"^x\.service: 127\.0\.0\.1:1: serves another certificate$"):
+        service.activate(plan("reload", probes=1))
+
+
+@pytest.mark.parametrize(
+    ("action", "phase", "now", "commands"),
+    [
+        pytest.param("reload", SWAPPING, {}, ["reload x.service"], id="not-told-yet-keeps-sessions"),
+        pytest.param("restart", SWAPPING, {}, ["reload x.service"], id="restart-not-begun-keeps-sessions"),
+        pytest.param("reload", ACTIVATING, {}, ["reload x.service"], id="reloaded"),
+        pytest.param("restart", ACTIVATING, {}, ["reset-failed x.service", "restart x.service"], id="restarted"),
+        pytest.param(
+            "reload",
+            ACTIVATING,
+            {"InvocationID": "2"},
+            ["reset-failed x.service", "restart x.service"],
+            id="quit-and-back",
+        ),
+        pytest.param(
+            "reload", SWAPPING, {"ActiveState": "failed"}, ["reset-failed x.service", "restart x.service"], id="quit"
+        ),
+        pytest.param("restart", SWAPPING, {"CanReload": "no"}, [], id="cannot-have-read-it"),
+        pytest.param("none", ACTIVATING, {}, [], id="never-concerned"),
+    ],
+)
+def test_an_undo_disturbs_a_unit_as_little_as_it_can(
+    systemd: Systemd, action: str, phase: str, now: dict[str, str], commands: list[str]
+) -> None:
+    systemd.properties.update(now)
+    service.restore(plan(action), phase)
+    assert systemd.commands == commands
+
+
+def test_a_unit_that_was_not_running_is_stopped_again(systemd: Systemd) -> None:
+    service.restore(plan("start", active=False), ACTIVATING)
+    assert systemd.commands == ["stop x.service", "reset-failed x.service"]
+
+
+def test_an_undo_at_boot_starts_nothing(systemd: Systemd) -> None:
+    service.restore_before_boot(plan("restart", daemon_reload=True), ACTIVATING)
+    assert systemd.commands == ["daemon-reload"]
