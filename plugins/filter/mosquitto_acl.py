@@ -1,0 +1,29 @@
+# Copyright: (c) 2026, Bulwark contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The filter `mosquitto_acl`; its documentation is in mosquitto_acl.yml."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Callable
+
+from ansible.errors import AnsibleFilterError
+
+from ..module_utils._mosquitto_acl import AclError, render
+
+
+def mosquitto_acl(acl: Mapping[str, Any]) -> str:
+    """The lines of Mosquitto's ACL file."""
+    try:
+        return render(acl)
+    except AclError as error:
+        raise AnsibleFilterError(f"mosquitto_acl: {error}") from error
+
+
+class FilterModule:
+    """Ansible looks for this name."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """The filters of this file."""
+        return {"mosquitto_acl": mosquitto_acl}

@@ -1,0 +1,301 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, Bulwark contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: tls_endpoint_info
+version_added: 1.0.0
+short_description: What a TLS endpoint serves and refuses
+author:
+  - Bulwark contributors (@bulwark-mqtt)
+description:
+  - Looks at a TLS endpoint from outside and tells the protocol, suite and group it agrees on, the certificate it
+    serves, whether that verifies, whether it turns away clients without a certificate, and its answer to each version
+    of TLS.
+  - A refusal is a result, as is a closed port. The module fails only on arguments that it cannot use.
+  - Sends no application data.
+extends_documentation_fragment:
+  - bulwark.mqtt.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+requirements:
+  - cryptography >= 38.0
+options:
+  address:
+    description:
+      - Name or IP address of the endpoint.
+    type: str
+    required: true
+  port:
+    description:
+      - Its port.
+    type: int
+    default: 8883
+  server_name:
+    description:
+      - Name that the certificate must have, also sent as SNI. The O(address) when it is not given.
+    type: str
+  ca:
+    description:
+      - File with the certificates of the authorities that may have signed the server's certificate.
+      - Without it nothing is verified.
+    type: path
+  certificate:
+    description:
+      - File with a client certificate and its chain. A server that speaks TLS 1.2 at most and requires one tells its
+        group only to a client that has one.
+    type: path
+  private_key:
+    description:
+      - File with the key of the O(certificate).
+    type: path
+  timeout:
+    description:
+      - Seconds to wait for each answer.
+    type: float
+    default: 5
+notes:
+  - The endpoint chooses from what the host where this runs offers, and that is what its OpenSSL knows.
+seealso:
+  - module: bulwark.mqtt.mqtt_probe
+"""
+
+EXAMPLES = r"""
+- name: Look at the broker
+  bulwark.mqtt.tls_endpoint_info:
+    address: broker.example.com
+    ca: /etc/ssl/mqtt/ca.pem
+  register: endpoint
+
+- name: Expect mutual TLS of today
+  ansible.builtin.assert:
+    that:
+      - endpoint.verified
+      - endpoint.client_certificate_required
+      - endpoint.versions["TLSv1.1"] in ["refused", "untestable"]
+"""
+
+RETURN = r"""
+state:
+  description:
+    - V(open) when the port takes connections, V(closed) when the host refuses them, V(filtered) when nothing comes back
+      or something on the way says no.
+    - Without V(open) all other values are V(null), and RV(versions) and RV(version_alerts) are empty.
+  returned: success
+  type: str
+  sample: open
+error:
+  description: Why the port does not serve a certificate; V(null) when it does.
+  returned: success
+  type: str
+  sample: wrong version number
+protocol:
+  description: The version that both sides prefer.
+  returned: success
+  type: str
+  sample: TLSv1.3
+cipher:
+  description: The cipher suite, by OpenSSL's name.
+  returned: success
+  type: str
+  sample: TLS_AES_256_GCM_SHA384
+group:
+  description: The key exchange group, V(null) without the C(openssl) program or when the server turned it away before.
+  returned: success
+  type: str
+  sample: X25519MLKEM768
+refused:
+  description:
+    - The alert with which the server turned this client away after it showed its certificate; V(null) when it did not.
+    - TLS 1.3 says so after the handshake, see RV(client_certificate_required).
+  returned: success
+  type: str
+  sample: handshake_failure
+certificate:
+  description: The certificate that the server serves.
+  returned: success
+  type: dict
+  contains:
+    subject:
+      description: The subject as RFC 4514 writes it.
+      type: str
+    issuer:
+      description: The issuer as RFC 4514 writes it.
+      type: str
+    names:
+      description: The DNS names and IP addresses of the subject alternative name, sorted.
+      type: list
+      elements: str
+    serial:
+      description: The serial number, 40 hexadecimal digits.
+      type: str
+    not_before:
+      description: Start of the validity in UTC.
+      type: str
+    not_after:
+      description: End of the validity in UTC.
+      type: str
+    key_type:
+      description: Type of the key, such as V(ec-p256) or V(rsa-3072).
+      type: str
+    sha256:
+      description: The SHA-256 fingerprint, hexadecimal.
+      type: str
+  sample:
+    subject: CN=broker.example.com
+    issuer: CN=Issuing CA
+    names:
+      - broker.example.com
+    serial: 00000000000000000000000000000000000000A1
+    not_before: "2026-01-01T00:00:00Z"
+    not_after: "2026-04-01T00:00:00Z"
+    key_type: ec-p256
+    sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+verified:
+  description: Whether the chain leads to O(ca) and the certificate has the name; V(null) without O(ca).
+  returned: success
+  type: bool
+  sample: true
+verification_error:
+  description: Why it does not verify; V(null) when it does, or without O(ca).
+  returned: success
+  type: str
+  sample: certificate has expired
+client_certificate_required:
+  description:
+    - Whether a client without a certificate is turned away. V(null) when the server ends the connection without saying
+      why.
+  returned: success
+  type: bool
+  sample: true
+versions:
+  description:
+    - The answer to V(TLSv1), V(TLSv1.1), V(TLSv1.2) and V(TLSv1.3), each offered alone.
+    - V(accepted) when the server chose it, V(refused) when it answered with an alert, V(unanswered) when the connection
+      ended, or nothing came, without one, V(untestable) when the OpenSSL of the host where this runs cannot offer it.
+  returned: success
+  type: dict
+  sample:
+    TLSv1: refused
+    TLSv1.1: refused
+    TLSv1.2: accepted
+    TLSv1.3: accepted
+version_alerts:
+  description: The alerts behind each V(refused) of RV(versions).
+  returned: success
+  type: dict
+  sample:
+    TLSv1: protocol_version
+    TLSv1.1: protocol_version
+"""
+
+import contextlib
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._host import probe
+from ..module_utils._host.errors import ProbeError
+from ..module_utils._module import run
+from ..module_utils._pki import certificates, keys
+
+with contextlib.suppress(ImportError):  # _module.py says what is missing
+    from cryptography import x509
+
+TIME = "%Y-%m-%dT%H:%M:%SZ"
+
+
+def describe(der: bytes) -> dict[str, Any]:
+    """The facts of a certificate."""
+    certificate = x509.load_der_x509_certificate(der)
+    names = certificates.alternative_names(certificate)
+    return {
+        "subject": certificate.subject.rfc4514_string(),
+        "issuer": certificate.issuer.rfc4514_string(),
+        "names": sorted([*names.dns, *names.addresses]),
+        "serial": certificates.serial_hex(certificate.serial_number),
+        "not_before": certificates.not_before(certificate).strftime(TIME),
+        "not_after": certificates.not_after(certificate).strftime(TIME),
+        "key_type": keys.type_of(certificate.public_key()),
+        "sha256": hashlib.sha256(der).hexdigest(),
+    }
+
+
+def verification(endpoint: Mapping[str, Any], ca: str) -> dict[str, Any]:
+    """Whether a client that trusts only these authorities accepts the server."""
+    try:
+        probe.served_certificate(cafile=ca, **endpoint)
+    except probe.TlsError as error:
+        return {"verified": False, "verification_error": probe.cause_text(error)}
+    return {"verified": True, "verification_error": None}
+
+
+def look(endpoint: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
+    """What an open port serves. Raises ProbeError when it does not speak TLS, or stops answering."""
+    client = {"certfile": params["certificate"], "keyfile": params["private_key"]}
+    served = probe.served_certificate(**endpoint, **client)
+    answers = probe.version_answers(**endpoint)
+    result = {
+        "protocol": served.protocol,
+        "cipher": served.cipher,
+        "group": probe.negotiated_group(**endpoint, **client),
+        "refused": served.refused,
+        "certificate": describe(served.der),
+        "client_certificate_required": probe.client_certificate_required(**endpoint),
+        "versions": {name: answer.answer for name, answer in answers.items()},
+        "version_alerts": {name: answer.alert for name, answer in answers.items() if answer.alert},
+    }
+    if params["ca"]:
+        result.update(verification(endpoint, params["ca"]))
+    return result
+
+
+def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
+    """What the endpoint serves and refuses. Raises ProbeError for arguments that cannot be used."""
+    name = params["server_name"] or params["address"]
+    probe.client_context(
+        server_name=name, cafile=params["ca"], certfile=params["certificate"], keyfile=params["private_key"]
+    )
+    where = {"address": params["address"], "port": params["port"], "timeout": params["timeout"]}
+    result: dict[str, Any] = {"changed": False, "state": probe.reachability(**where), "error": None}
+    result.update(
+        dict.fromkeys(("protocol", "cipher", "group", "refused", "certificate", "client_certificate_required"))
+    )
+    result.update(dict.fromkeys(("verified", "verification_error")), versions={}, version_alerts={})
+    if result["state"] != "open":
+        return result
+    try:
+        result.update(look({**where, "server_name": name}, params))
+    except ProbeError as error:
+        result["error"] = probe.cause_text(error)
+    return result
+
+
+def main() -> None:
+    """The module."""
+    module = AnsibleModule(
+        argument_spec={
+            "address": {"type": "str", "required": True},
+            "port": {"type": "int", "default": 8883},
+            "server_name": {"type": "str"},
+            "ca": {"type": "path"},
+            "certificate": {"type": "path"},
+            "private_key": {"type": "path", "no_log": False},
+            "timeout": {"type": "float", "default": 5},
+        },
+        required_together=[("certificate", "private_key")],
+        supports_check_mode=True,
+    )
+    run(module, ensure, needs_cryptography=True)
+
+
+if __name__ == "__main__":
+    main()
