@@ -1,0 +1,100 @@
+# `make help` lists the targets. PYTHON=python3.13 make ... uses another interpreter, in an environment of its own.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.ONESHELL:
+.SILENT:
+
+PYTHON ?= python3
+VENV := .venv$(addprefix -,$(filter-out python3,$(notdir $(PYTHON))))
+SCENARIOS := $(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml))
+SCRIPTS := .ci/run $(shell grep --files-with-matches --recursive '^\#!/usr/bin/env bash' tests)
+
+bootstrap = PYTHON="$(PYTHON)" tests/tools/bootstrap $(VENV)
+activate = . $(VENV)/bin/activate
+
+# Whole lines instead of a frame of 80 columns.
+export MOLECULE_COMMAND_BORDERS := false
+
+.PHONY: help
+help: ## List the targets
+	awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "%-20s %s\n", $$1, $$2 }' Makefile
+	echo "molecule-NAME        Run one scenario: $(SCENARIOS)"
+
+.PHONY: quickstart
+quickstart: ## Deploy to a sandbox host and prove it
+	$(bootstrap) --hosts
+	$(activate)
+	tests/quickstart/run
+
+.PHONY: test
+test: lint repository unit sanity integration molecule ## Run everything that CI runs
+
+.PHONY: lint
+lint: ## Check style and types
+	$(bootstrap)
+	$(activate)
+	ruff check .
+	ruff format --check .
+	mypy
+	shellcheck --severity=warning $(SCRIPTS)
+	yamllint --strict .
+	ansible-lint --offline
+	antsibull-changelog lint
+
+.PHONY: repository
+repository: ## Test the repository's own rules
+	$(bootstrap)
+	$(activate)
+	pytest tests/repository
+
+.PHONY: unit
+unit: ## Run the unit tests
+	$(bootstrap)
+	$(activate)
+	pytest tests/unit
+
+.PHONY: sanity
+sanity: ## Run ansible-test sanity
+	$(bootstrap)
+	$(activate)
+	tests/tools/ansible_test sanity
+
+.PHONY: integration
+integration: ## Run the integration targets that need no real host
+	$(bootstrap) --hosts
+	$(activate)
+	tests/tools/ansible_test integration
+
+.PHONY: molecule
+molecule: $(SCENARIOS:%=molecule-%) ## Run every scenario on Debian 12, 13 and 14
+
+.PHONY: molecule-%
+molecule-%: hosts
+	$(activate)
+	molecule test --scenario-name $*
+
+.PHONY: hosts
+hosts: ## Make the images of the test hosts, and what `molecule` by hand needs
+	$(bootstrap) --hosts
+	for suite in bookworm trixie forky; do
+	  tests/hosts/image $$suite >/dev/null
+	done
+
+.PHONY: docs
+docs: ## Write the generated parts of the documentation and check the plugins'
+	$(bootstrap)
+	$(activate)
+	python tests/tools/role_readme.py
+	python tests/tools/plugin_index.py
+	ANSIBLE_COLLECTIONS_PATH=.cache/collections antsibull-docs lint-collection-docs --plugin-docs .
+
+.PHONY: build
+build: ## Build the collection's package
+	$(bootstrap)
+	$(activate)
+	ansible-galaxy collection build --force
+
+.PHONY: clean
+clean: ## Remove all that make has made
+	tests/tools/clean

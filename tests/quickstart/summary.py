@@ -1,0 +1,78 @@
+# Copyright: (c) 2026, Bulwark contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Prints what a deployment to the sandbox gave: an endpoint, its files, two commands to copy, and what was proved."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+
+def changes(log: str) -> int:
+    """How many tasks changed something, from the recap of ansible-playbook."""
+    return sum(int(count) for count in re.findall(r"\bchanged=(\d+)", log))
+
+
+def near(path: str) -> str:
+    """The path as it is typed where the command runs."""
+    relative = os.path.relpath(path)
+    return path if relative.startswith("..") else relative
+
+
+def commands(report: dict[str, Any]) -> tuple[str, str]:
+    """A subscriber and a publisher that speak as the device of the report."""
+    identity = Path(report["identity"])
+    common = ["-h", report["address"], "-p", str(report["port"])]
+    for option, name in (("--cafile", "ca.pem"), ("--cert", "fullchain.pem"), ("--key", "privkey.pem")):
+        common += [option, near(str(identity / name))]
+    topic = f"devices/{report['client']}"
+    subscribe = ["mosquitto_sub", *common, "-v", "-t", f"{topic}/#"]
+    publish = ["mosquitto_pub", *common, "-t", f"{topic}/greeting", "-m", "hello"]
+    return shlex.join(subscribe), shlex.join(publish)
+
+
+def summary(report: dict[str, Any], *, changed: int) -> str:
+    """The text of the summary."""
+    identity = report["identity"]
+    subscribe, publish = commands(report)
+    width = max(len(proof["what"]) for proof in report["proofs"])
+    return "\n".join(
+        [
+            "",
+            f"Endpoint         mqtts://{report['address']}:{report['port']} ({report['server_name']})",
+            f"CA file          {near(identity + '/ca.pem')}",
+            f"Demo device      {report['client']}: {near(identity)}/",
+            f"Changed          {f'{changed} tasks' if changed else 'nothing'}",
+            "",
+            "Listen as the device, then publish as the device in a second terminal:",
+            "",
+            f"  {subscribe}",
+            f"  {publish}",
+            "",
+            "Proved from outside:",
+            "",
+            *(f"  {proof['result']:<10}  {proof['what']:<{width}}  {proof['found']}" for proof in report["proofs"]),
+            "",
+        ]
+    )
+
+
+def main() -> None:
+    """Print the summary of the given files."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("report", type=Path, help="what bulwark.mqtt.verify wrote")
+    parser.add_argument("log", type=Path, help="output of the deployment")
+    arguments = parser.parse_args()
+    report = json.loads(arguments.report.read_text(encoding="utf-8"))
+    print(summary(report, changed=changes(arguments.log.read_text(encoding="utf-8"))))
+
+
+if __name__ == "__main__":
+    main()
