@@ -75,7 +75,7 @@ sys.path.insert(0, "{directory}")
 
 from {package}.cli import main
 
-sys.exit(main())
+raise SystemExit(main())
 """
 
 

@@ -21,7 +21,7 @@ import stat
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from typing import IO
+from typing import IO, cast
 
 from . import files
 from .descriptor import Check
@@ -162,14 +162,14 @@ def _group_of(user: str) -> str:
 
 def _watch(process: subprocess.Popen[bytes], ready: socket.socket, check: Check, *, unit: str) -> None:
     """Wait for the verdict, then kill the candidate and wait until its last process is gone."""
-    assert process.stdout is not None
+    output = cast("IO[bytes]", process.stdout)
     said = bytearray()
     try:
-        verdict = _verdict(process.stdout, ready, said, deadline=time.monotonic() + check.timeout)
+        verdict = _verdict(output, ready, said, deadline=time.monotonic() + check.timeout)
     finally:
         process.kill()
         # Every process of the candidate holds the pipe: its end is theirs.
-        rest, _ = process.communicate()
+        rest = process.communicate()[0]
     said += rest
     if verdict == "ready" and check.success == "ready":
         return
@@ -190,7 +190,7 @@ def _verdict(output: IO[bytes], ready: socket.socket, said: bytearray, *, deadli
             events = selector.select(max(0.0, deadline - time.monotonic()))
             if not events:
                 return "late"
-            for key, _ in events:
+            for key, _mask in events:
                 if key.fileobj is ready:
                     if b"READY=1" in ready.recv(4096).split(b"\n"):
                         return "ready"

@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _COMMANDS[options.command](options)
     except (HostError, OSError) as failure:
-        print(f"bulwark-tls: {failure}", file=sys.stderr)
+        sys.stderr.write(f"bulwark-tls: {failure}\n")
         return 1
     return 0
 
@@ -72,17 +72,17 @@ def _rollback(options: argparse.Namespace) -> None:
 
 def _recover(options: argparse.Namespace) -> None:
     for name in operations.recover(before_boot=options.before_boot):
-        print(f"{name}: was interrupted, the version before it is back in place")
+        _say(f"{name}: was interrupted, the version before it is back in place")
 
 
 def _status(options: argparse.Namespace) -> None:
     found = [_status_of(item) for item in lineage.declared_lineages(lineage.STORE)]
     if options.json:
-        print(json.dumps(found, indent=2, sort_keys=True))
+        _say(json.dumps(found, indent=2, sort_keys=True))
         return
     for item in found:
         ends = f"until {item['not_after']}, serial {item['serial']}" if item["version"] else "no certificate yet"
-        print(f"{item['lineage']} ({item['purpose']}, {', '.join(item['names'])}): {ends}")
+        _say(f"{item['lineage']} ({item['purpose']}, {', '.join(item['names'])}): {ends}")
 
 
 def _status_of(item: lineage.Lineage) -> dict[str, Any]:
@@ -104,11 +104,15 @@ def _status_of(item: lineage.Lineage) -> dict[str, Any]:
 
 def _report(target: lineage.Lineage, result: operations.Installed) -> None:
     for name in result.recovered:
-        print(f"{name}: was interrupted, the version before it was put back first")
+        _say(f"{name}: was interrupted, the version before it was put back first")
     state = "is now" if result.changed else "was already"
-    print(f"{target.name}: version {result.version} {state} current, until {result.after['not_after']}")
+    _say(f"{target.name}: version {result.version} {state} current, until {result.after['not_after']}")
     for line in result.activated:
-        print(line)
+        _say(line)
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
 
 
 def _given(directory: str, name: str) -> bytes | None:

@@ -189,7 +189,7 @@ def _install(
         rubbish = lineage.superfluous(target, successor=identity)
         plan = service.planned(activations, store=target.store)
         _run(state, f"lineage-{target.name}", changes, plan, rubbish=rubbish)
-    activated = [f"{item.unit}: {action}" for item, action, _ in activations]
+    activated = [f"{item.unit}: {action}" for item, action, _probes in activations]
     return Installed(True, identity, before, after, activated=activated, recovered=recovered)
 
 
