@@ -23,7 +23,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import IO, cast
 
-from . import files
+from . import files, process
 from .descriptor import Check
 from .errors import CheckError, StoreError
 
@@ -120,14 +120,7 @@ def _start(check: Check, *, user: str, future: str, notify: str) -> subprocess.P
     command = ["setpriv", "--pdeathsig", "KILL", "unshare", *namespaces, *shell]
     if shutil.which("setpriv") is None or shutil.which("unshare") is None:
         raise StoreError("setpriv, unshare: not on this host; install the package util-linux")
-    return subprocess.Popen(
-        command,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        cwd="/",
-    )
+    return process.start(command, environment=environment)
 
 
 def mount_script(*, future: str, notify: str, scratch: Mapping[str, str]) -> str:
@@ -160,20 +153,20 @@ def _group_of(user: str) -> str:
         raise StoreError(f"{user}: the unit's user is not on this host; install its package again") from None
 
 
-def _watch(process: subprocess.Popen[bytes], ready: socket.socket, check: Check, *, unit: str) -> None:
+def _watch(started: subprocess.Popen[bytes], ready: socket.socket, check: Check, *, unit: str) -> None:
     """Wait for the verdict, then kill the candidate and wait until its last process is gone."""
-    output = cast("IO[bytes]", process.stdout)
+    output = cast("IO[bytes]", started.stdout)
     said = bytearray()
     try:
         verdict = _verdict(output, ready, said, deadline=time.monotonic() + check.timeout)
     finally:
-        process.kill()
+        started.kill()
         # Every process of the candidate holds the pipe: its end is theirs.
-        rest = process.communicate()[0]
+        rest = started.communicate()[0]
     said += rest
     if verdict == "ready" and check.success == "ready":
         return
-    if verdict == "ended" and check.success == "exit" and process.returncode == 0:
+    if verdict == "ended" and check.success == "exit" and started.returncode == 0:
         return
     words = "; ".join(word.rstrip(".") for word in _last_words(bytes(said))) or "it said nothing"
     if verdict == "late":

@@ -15,6 +15,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from . import process
 from .errors import CheckError, StoreError
 
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----\r?\n.*?-----END \1-----", re.DOTALL)
@@ -170,16 +171,12 @@ def _parsed(arguments: Sequence[str], content: bytes, *, source: str, kind: str)
 
 
 def _run(arguments: Sequence[str], content: bytes = b"") -> subprocess.CompletedProcess[str]:
-    """Run openssl without a shell, in English, and without a service's OPENSSL_CONF."""
+    """Run openssl in English, and without a service's OPENSSL_CONF."""
     environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
     try:
-        result = subprocess.run(
-            ["openssl", *arguments], input=content, capture_output=True, check=False, env=environment
-        )
+        return process.run(["openssl", *arguments], content=content, environment=environment)
     except FileNotFoundError:
         raise StoreError("openssl: the program is not installed; install the package openssl") from None
-    output, errors = (text.decode(errors="replace") for text in (result.stdout, result.stderr))
-    return subprocess.CompletedProcess(result.args, result.returncode, output, errors)
 
 
 def _last_line(text: str) -> str:

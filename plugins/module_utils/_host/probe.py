@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from . import mqtt, tls_wire
+from . import mqtt, process, tls_wire
 from .errors import ProbeError
 
 _VERSION_NAMES = {0x0301: "TLSv1", 0x0302: "TLSv1.1", 0x0303: "TLSv1.2", 0x0304: "TLSv1.3"}
@@ -375,18 +375,10 @@ def negotiated_group(
     argv += ["-cert", certfile] if certfile else []
     argv += ["-key", keyfile] if keyfile else []
     try:
-        process = subprocess.run(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=timeout,
-            check=False,
-            env={**os.environ, "LC_ALL": "C"},
-        )
+        finished = process.run(argv, environment={**os.environ, "LC_ALL": "C"}, timeout=timeout, merged=True)
     except subprocess.TimeoutExpired:
         return None
-    return group_in(process.stdout.decode(errors="replace"))
+    return group_in(finished.stdout)
 
 
 def group_in(output: str) -> str | None:

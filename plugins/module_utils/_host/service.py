@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from . import files, lineage, probe
+from . import files, lineage, probe, process
 from .descriptor import NONE, RELOAD, RESTART, START, Descriptor
 from .errors import ActivationError, HostError, ProbeError, StoreError
 from .transaction import ACTIVATING
@@ -226,16 +226,7 @@ def _journal(unit: str) -> str:
 
 def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
     try:
-        return subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=_SYSTEMCTL_SECONDS,
-            check=False,
-        )
+        return process.run(command, timeout=_SYSTEMCTL_SECONDS, merged=True)
     except FileNotFoundError:
         raise ActivationError(f"{command[0]}: the program is not on this host; it is not managed by systemd") from None
     except subprocess.TimeoutExpired:
