@@ -11,6 +11,8 @@ short_description: Sign a batch of requests with the private CA
 description:
   - Returns a certificate for each request. One that was issued before for the same key and profile is returned again;
     it is replaced when there is a reason to, such as a third or less of its lifetime being left, or other names.
+  - A revoked certificate is not returned again, but replaced. Requests with a key that was revoked as compromised are
+    refused.
   - Of a signing request only the public key is used, after its signature was verified. Names, profile and lifetime are
     what the task says.
   - All certificates of a batch are in the ledger before any of them is returned. The key of the CA is opened once, and
@@ -109,10 +111,19 @@ options:
           - Lifetime of the certificates of cluster nodes.
         type: str
         default: 90d
+  publish_url:
+    description:
+      - Where the files of M(bulwark.mqtt.pki_publish) are served, such as V(http://pki.example.com). The certificates
+        then name the revocation list and the certificate of the issuing CA there, those of servers and cluster nodes
+        the OCSP responses too. With V(""), they name none.
+      - Certificates with other URLs are replaced.
+    type: str
+    default: ""
 seealso:
   - module: bulwark.mqtt.pki_authority
   - module: bulwark.mqtt.pki_request
   - module: bulwark.mqtt.tls_install
+  - module: bulwark.mqtt.pki_publish
 """
 
 EXAMPLES = r"""
@@ -167,7 +178,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._module import run
-from ..module_utils._pki import authority, certificates, issue, keys, lifetimes
+from ..module_utils._pki import authority, certificates, issue, keys, lifetimes, publish
 
 
 def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
@@ -176,7 +187,8 @@ def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
         lifetimes={
             profile: lifetimes.parse(lifetime, what=f"lifetimes.{profile}")
             for profile, lifetime in params["lifetimes"].items()
-        }
+        },
+        urls=publish.urls(params["publish_url"]),
     )
     requests = [_request(request) for request in params["requests"]]
     now = dt.datetime.now(dt.timezone.utc)
@@ -252,6 +264,7 @@ def main() -> None:
                     "cluster_node": {"type": "str", "default": "90d"},
                 },
             },
+            "publish_url": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
     )

@@ -140,7 +140,7 @@ def load(directory: Path) -> Authority:
 
 def create(directory: Path, wanted: Wanted, *, now: dt.datetime) -> Authority:
     """The authority in a directory, what is missing of it created first; killed at any point, it can run again."""
-    with _disk_errors(directory):
+    with disk_errors(directory):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     with locked(directory):
         if missing(directory):
@@ -170,7 +170,7 @@ def check_modes(directory: Path) -> None:
 @contextlib.contextmanager
 def locked(directory: Path) -> Iterator[None]:
     """Be the only one who changes this directory; AuthorityError when another run does not end."""
-    with _disk_errors(directory):
+    with disk_errors(directory):
         descriptor = os.open(directory / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         _take(descriptor, directory)
@@ -208,7 +208,7 @@ def _refuse_what_was_lost(directory: Path, found: dict[str, bool]) -> None:
 def _complete(directory: Path, wanted: Wanted, *, now: dt.datetime) -> None:
     keys.check_passphrase(wanted.root_passphrase.value, what=wanted.root_passphrase.what)
     keys.check_passphrase(wanted.issuing_passphrase.value, what=wanted.issuing_passphrase.what)
-    with _disk_errors(directory):
+    with disk_errors(directory):
         if not (directory / LEDGER).exists():
             ledger.create(directory / LEDGER)
         if not (directory / ROOT).exists():
@@ -278,7 +278,8 @@ def _take(descriptor: int, directory: Path) -> None:
 
 
 @contextlib.contextmanager
-def _disk_errors(directory: Path) -> Iterator[None]:
+def disk_errors(directory: Path) -> Iterator[None]:
+    """Turn what the kernel reports about files below a directory into AuthorityError with the remedy."""
     try:
         yield
     except OSError as error:

@@ -30,3 +30,7 @@ class LedgerError(PkiError):
 
 class AuthorityError(PkiError):
     """The CA directory is missing, incomplete or open to others."""
+
+
+class RefusedRevocationError(PkiError):
+    """A revocation of what the ledger does not know, or of a CA."""

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from . import authority, build, certificates, keys, ledger
+from . import authority, build, certificates, keys, ledger, lifetimes, profiles
 from .drift import drift
 from .errors import PkiError, RefusedRequestError
 
@@ -75,7 +75,7 @@ def plan(
             Result(name=candidate.name, certificate=None, reasons=("there is no CA yet",)) for candidate in candidates
         ]
     with authority_.open_ledger() as book:
-        return [_look_up(book, candidate, now=now) for candidate in candidates]
+        return _look_up_all(book, candidates, now=now)
 
 
 def issue(
@@ -97,12 +97,12 @@ def issue(
             f"{', '.join(keyless)}: the signing request is empty; make one with pki_request, not in check mode"
         )
     with authority_.open_ledger() as book:
-        results = [_look_up(book, candidate, now=now) for candidate in candidates]
+        results = _look_up_all(book, candidates, now=now)
         if not any(result.issued for result in results):
             return results
         with authority.locked(authority_.directory):
             # Another run may have issued them while this one waited.
-            results = [_look_up(book, candidate, now=now) for candidate in candidates]
+            results = _look_up_all(book, candidates, now=now)
             return _sign_due(authority_, book, candidates, results, passphrase=passphrase, now=now)
 
 
@@ -128,7 +128,7 @@ def _candidate(authority_: authority.Authority | None, request: Request, *, poli
         leaf,
         lifetime=policy.lifetimes.get(leaf.profile.name, leaf.profile.lifetime),
         issuer_key_id=certificates.key_id(authority_.issuing.certificate) if authority_ else None,
-        urls=policy.urls,
+        urls=policy.urls if leaf.profile.name in profiles.ANSWERED else replace(policy.urls, ocsp=""),
     )
     return _Candidate(name=request.name, spec=spec, public_key=_public_key(request))
 
@@ -155,14 +155,37 @@ def _shared_keys(candidates: Sequence[_Candidate]) -> list[str]:
     ]
 
 
+def _look_up_all(book: ledger.Ledger, candidates: Sequence[_Candidate], *, now: dt.datetime) -> list[Result]:
+    """What the ledger has for each; RefusedRequestError names every one whose key somebody else may have."""
+    problems = [
+        f"{candidate.name}: its key is compromised, certificate {record.serial} was revoked for that at "
+        f"{lifetimes.show(record.revoked_at)}; remove the key where it is used, so that a new one is made"
+        for candidate in candidates
+        if candidate.public_key is not None
+        for record in book.find(ledger.Filter(key=keys.fingerprint(candidate.public_key), reason="key_compromise"))[:1]
+        if record.revoked_at is not None
+    ]
+    if problems:
+        raise RefusedRequestError("; ".join(problems))
+    return [_look_up(book, candidate, now=now) for candidate in candidates]
+
+
 def _look_up(book: ledger.Ledger, candidate: _Candidate, *, now: dt.datetime) -> Result:
     if candidate.public_key is None:
         return Result(name=candidate.name, certificate=None, reasons=("there is no key yet",))
     known = book.newest(key=keys.fingerprint(candidate.public_key), profile=candidate.spec.profile.name)
     if known is None:
-        return Result(name=candidate.name, certificate=None, reasons=("no certificate was issued for this key yet",))
+        return Result(name=candidate.name, certificate=None, reasons=(_why_none(book, candidate),))
     reasons = tuple(drift(known, candidate.spec, now=now))
     return Result(name=candidate.name, certificate=None if reasons else known, reasons=reasons)
+
+
+def _why_none(book: ledger.Ledger, candidate: _Candidate) -> str:
+    key = keys.fingerprint(candidate.public_key) if candidate.public_key is not None else ""
+    revoked = book.find(ledger.Filter(key=key, profiles=(candidate.spec.profile.name,), revoked=True))
+    if not revoked:
+        return "no certificate was issued for this key yet"
+    return f"certificate {revoked[-1].serial} was revoked ({revoked[-1].reason})"
 
 
 def _sign_due(

@@ -28,6 +28,15 @@ with contextlib.suppress(ImportError):  # _module.py says what is missing
 _APPLICATION_ID = 0x426C774B
 _VERSION = 1
 
+# The last revocation list of each CA with its number: the files are copies of it. Ledgers that were made without the
+# table get it with their first list; who does not know it does not read it, so the format stays what it is.
+_REVOCATION_LISTS = """
+CREATE TABLE IF NOT EXISTS revocation_list (
+    issuer TEXT    NOT NULL PRIMARY KEY,
+    number INTEGER NOT NULL,
+    der    BLOB    NOT NULL
+)"""
+
 # The columns that revocation fills are there from the start, and the issuer with them: serials are unique to an issuer
 # by RFC 5280, in this ledger to all of them.
 _SCHEMA = f"""
@@ -49,6 +58,7 @@ CREATE TABLE certificate (
 CREATE INDEX certificate_by_key ON certificate (key, profile, not_after);
 CREATE INDEX certificate_by_common_name ON certificate (common_name);
 CREATE INDEX certificate_by_not_after ON certificate (not_after);
+{_REVOCATION_LISTS};
 PRAGMA application_id = {_APPLICATION_ID};
 PRAGMA user_version = {_VERSION};
 """
@@ -63,6 +73,45 @@ class Entry:
 
     certificate: x509.Certificate
     profile: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """A row of the ledger; `reason` and `revoked_at` are empty for a certificate that is not revoked."""
+
+    serial: str
+    issuer: str
+    profile: str
+    common_name: str
+    names: str
+    not_before: dt.datetime
+    not_after: dt.datetime
+    revoked: bool
+    revoked_at: dt.datetime | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which rows are wanted; a part that is not given does not restrict."""
+
+    serial: str | None = None
+    common_name: str | None = None
+    key: str | None = None
+    issuer: str | None = None
+    profiles: tuple[str, ...] = ()
+    revoked: bool | None = None
+    reason: str | None = None
+    expires_from: dt.datetime | None = None
+    expires_before: dt.datetime | None = None
+
+
+@dataclass(frozen=True)
+class RevocationList:
+    """The last revocation list of a CA."""
+
+    number: int
+    der: bytes
 
 
 class Ledger:
@@ -96,12 +145,7 @@ class Ledger:
     def record(self, entries: Iterable[Entry]) -> None:
         """Record all certificates or none; they may be handed out once this returns."""
         with _explained(self._path), self._transaction():
-            self._connection.executemany(
-                "INSERT INTO certificate"
-                " (serial, issuer, profile, subject, common_name, names, not_before, not_after, key, der)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                map(_row, entries),
-            )
+            self._insert(entries)
 
     def newest(self, *, key: str, profile: str) -> x509.Certificate | None:
         """The unrevoked certificate for this key (its fingerprint) and profile that is valid longest, or None."""
@@ -111,12 +155,69 @@ class Ledger:
                 " ORDER BY not_after DESC, rowid DESC LIMIT 1",
                 (key, profile),
             ).fetchone()
-        if row is None:
-            return None
-        try:
-            return x509.load_der_x509_certificate(row[0])
-        except ValueError as error:
-            raise LedgerError(_damaged(self._path, "a certificate in it cannot be read")) from error
+        return None if row is None else self._load(row[0])
+
+    def find(self, wanted: Filter) -> list[Record]:
+        """The rows that a filter wants, the first to expire first; no certificate is read for it."""
+        conditions, values = _conditions(wanted)
+        with _explained(self._path):
+            rows = self._connection.execute(
+                "SELECT serial, issuer, profile, common_name, names, not_before, not_after, status, revoked_at,"
+                f" revoke_reason FROM certificate {conditions} ORDER BY not_after, rowid",
+                values,
+            ).fetchall()
+        return [_record(row) for row in rows]
+
+    def certificate(self, serial: str) -> x509.Certificate | None:
+        """The certificate with this serial as `serial_hex` writes it, or None."""
+        with _explained(self._path):
+            row = self._connection.execute("SELECT der FROM certificate WHERE serial = ?", (serial,)).fetchone()
+        return None if row is None else self._load(row[0])
+
+    def revoke(self, serials: Iterable[str], *, reason: str, at: dt.datetime) -> None:
+        """Mark all certificates as revoked or none; one that is revoked keeps its date and gets the reason."""
+        with _explained(self._path), self._transaction():
+            self._connection.executemany(
+                "UPDATE certificate SET status = 'revoked', revoked_at = COALESCE(revoked_at, ?), revoke_reason = ?"
+                " WHERE serial = ?",
+                [(_seconds(at), reason, serial) for serial in serials],
+            )
+
+    def revocation_list(self, issuer: str) -> RevocationList | None:
+        """The last revocation list of the CA with this key identifier, None before its first."""
+        with _explained(self._path):
+            known = self._connection.execute(
+                "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'revocation_list'"
+            ).fetchone()
+            if not known[0]:
+                return None
+            row = self._connection.execute(
+                "SELECT number, der FROM revocation_list WHERE issuer = ?", (issuer,)
+            ).fetchone()
+        return None if row is None else RevocationList(number=int(row[0]), der=bytes(row[1]))
+
+    def record_publication(
+        self, *, issuer: str, revocation_list: RevocationList | None, signers: Iterable[Entry]
+    ) -> None:
+        """Record a new revocation list and the certificates of OCSP signers, all or nothing, before they are published.
+
+        LedgerError for a list whose number is not above the last.
+        """
+        with _explained(self._path), self._transaction():
+            self._insert(signers)
+            if revocation_list is None:
+                return
+            self._connection.execute(_REVOCATION_LISTS)
+            changed = self._connection.execute(
+                "INSERT INTO revocation_list (issuer, number, der) VALUES (?, ?, ?) ON CONFLICT (issuer)"
+                " DO UPDATE SET number = excluded.number, der = excluded.der WHERE excluded.number > number",
+                (issuer, revocation_list.number, revocation_list.der),
+            )
+            if changed.rowcount != 1:
+                raise LedgerError(
+                    f"{self._path} has a revocation list with number {revocation_list.number} or above: "
+                    "nothing was published; report this as a bug"
+                )
 
     def count_leaves(self) -> int:
         """How many certificates were ever recorded that are not of a CA."""
@@ -132,6 +233,24 @@ class Ledger:
             findings = [str(row[0]) for row in self._connection.execute("PRAGMA quick_check(1)")]
         if findings != ["ok"]:
             raise LedgerError(_damaged(self._path, findings[0]))
+
+    def damaged(self, finding: str) -> LedgerError:
+        """The error for something in it that cannot be read."""
+        return LedgerError(_damaged(self._path, finding))
+
+    def _insert(self, entries: Iterable[Entry]) -> None:
+        self._connection.executemany(
+            "INSERT INTO certificate"
+            " (serial, issuer, profile, subject, common_name, names, not_before, not_after, key, der)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            map(_row, entries),
+        )
+
+    def _load(self, der: bytes) -> x509.Certificate:
+        try:
+            return x509.load_der_x509_certificate(der)
+        except ValueError as error:
+            raise LedgerError(_damaged(self._path, "a certificate in it cannot be read")) from error
 
     def _check_make(self) -> None:
         make = self._connection.execute("PRAGMA application_id").fetchone()[0]
@@ -185,6 +304,53 @@ def _row(entry: Entry) -> tuple[object, ...]:
         keys.fingerprint(keys.check_public(certificate.public_key())),
         certificates.to_der(certificate),
     )
+
+
+def _conditions(wanted: Filter) -> tuple[str, list[object]]:
+    """The WHERE clause of a filter, and its values."""
+    parts: list[tuple[str, object]] = [
+        (f"{column} = ?", value)
+        for column, value in (
+            ("serial", wanted.serial),
+            ("common_name", wanted.common_name),
+            ("key", wanted.key),
+            ("issuer", wanted.issuer),
+            ("revoke_reason", wanted.reason),
+        )
+        if value is not None
+    ]
+    if wanted.revoked is not None:
+        parts.append(("status = ?", "revoked" if wanted.revoked else "valid"))
+    if wanted.expires_from is not None:
+        parts.append(("not_after >= ?", _seconds(wanted.expires_from)))
+    if wanted.expires_before is not None:
+        parts.append(("not_after < ?", _seconds(wanted.expires_before)))
+    texts = [text for text, _value in parts]
+    values = [value for _text, value in parts]
+    if wanted.profiles:
+        texts.append(f"profile IN ({', '.join('?' * len(wanted.profiles))})")
+        values.extend(wanted.profiles)
+    return (f"WHERE {' AND '.join(texts)}" if texts else ""), values
+
+
+def _record(row: tuple[object, ...]) -> Record:
+    serial, issuer, profile, common_name, names, not_before, not_after, status, revoked_at, reason = row
+    return Record(
+        serial=str(serial),
+        issuer=str(issuer),
+        profile=str(profile),
+        common_name=str(common_name),
+        names=str(names),
+        not_before=_moment(not_before),
+        not_after=_moment(not_after),
+        revoked=status == "revoked",
+        revoked_at=None if revoked_at is None else _moment(revoked_at),
+        reason=str(reason or ""),
+    )
+
+
+def _moment(seconds: object) -> dt.datetime:
+    return dt.datetime.fromtimestamp(int(str(seconds)), tz=dt.timezone.utc)
 
 
 def _seconds(moment: dt.datetime) -> int:

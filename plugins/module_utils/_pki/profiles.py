@@ -68,6 +68,9 @@ PROFILES = {
 # What may be asked for; the others are made by the authority itself.
 REQUESTABLE = ("server", "client", "cluster_node")
 
+# Whose revocation is answered by OCSP, since they can staple the answer; clients are on the revocation list alone.
+ANSWERED = ("server", "cluster_node")
+
 
 def get(name: str, *, among: Iterable[str] = tuple(PROFILES)) -> Profile:
     """The profile of that name; PkiError when it is not among those that may be used here."""

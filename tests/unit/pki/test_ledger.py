@@ -61,9 +61,11 @@ def test_a_serial_is_recorded_once_and_a_batch_whole_or_not_at_all(directory, pa
 def test_a_revoked_certificate_is_not_handed_out_again(directory, path):
     request = samples.request()
     (first,) = samples.issue_at(authority.load(directory), request)
-    samples.sql(path, "UPDATE certificate SET status = 'revoked' WHERE profile = 'server'")
+    serial = certificates.serial_hex(first.certificate.serial_number)
+    with ledger.Ledger(path) as book:
+        book.revoke([serial], reason="superseded", at=samples.NOW)
     (second,) = samples.issue_at(authority.load(directory), request)
-    assert second.reasons == ("no certificate was issued for this key yet",)
+    assert second.reasons == (f"certificate {serial} was revoked (superseded)",)
     assert second.certificate.serial_number != first.certificate.serial_number
 
 

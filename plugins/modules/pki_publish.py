@@ -1,0 +1,181 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, Bulwark contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: pki_publish
+short_description: Publish what the private CA revoked, as static files
+description:
+  - Signs the revocation list of the issuing CA, and an OCSP response for every server certificate that has not expired,
+    and writes them as files that any web server can serve.
+  - Signed again is only what changed or what has less than two thirds of its validity left. The key of the CA is opened
+    only then. Run it from a schedule, since a revocation list that has expired locks out every client.
+  - Every file appears in one rename, so that nobody is served half of it. The list is in the ledger before it is in a
+    file, and its number never goes back.
+  - OCSP responses are signed by a delegated signer. Each run that has responses to sign makes its own, records the
+    certificate in the ledger, and forgets the key when it ends. It is never on a disk.
+notes:
+  - The files are C(crl/issuing-1.crl) (DER), C(crl/issuing-1.crl.pem), C(ca/issuing-1.crt) and C(ca/root-1.crt) (DER),
+    and for each server certificate C(ocsp/issuing-1/SERIAL.sha1.der) and C(ocsp/issuing-1/SERIAL.sha256.der), named
+    after the hash in the CertID, and the same responses below C(ocsp/) where a client asks for them by GET
+    (RFC 9919, with the slashes of the Base64 as folders).
+  - A web server must decode C(%2F) in a path for GET to work, and serve what is below C(ocsp/) as
+    C(application/ocsp-response). It cannot answer OCSP by POST.
+  - Expired responses below C(ocsp/) are removed. No other file is.
+version_added: 1.0.0
+author:
+  - Bulwark contributors (@bulwark-mqtt)
+extends_documentation_fragment:
+  - bulwark.mqtt.attributes
+requirements:
+  - cryptography >= 38
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+options:
+  directory:
+    description:
+      - Directory of the CA, made by M(bulwark.mqtt.pki_authority).
+    type: path
+    required: true
+  passphrase:
+    description:
+      - Opens the key of the issuing CA.
+    type: str
+    required: true
+  destination:
+    description:
+      - Directory of the files, made with mode V(0755) when it is missing. The default is C(publish) in O(directory),
+        which only the owner of the CA can enter.
+    type: path
+  crl_lifetime:
+    description:
+      - How long the revocation list is valid, such as V(7d).
+    type: str
+    default: 7d
+  ocsp_lifetime:
+    description:
+      - How long the OCSP responses are valid, such as V(7d).
+    type: str
+    default: 7d
+  crl_url:
+    description:
+      - URL of the revocation list, for the extension IssuingDistributionPoint in it.
+      - OpenSSL then refuses every certificate that does not name this URL itself. Leave it empty unless all of them do,
+        see O(bulwark.mqtt.pki_issue#module:publish_url).
+    type: str
+    default: ""
+seealso:
+  - module: bulwark.mqtt.pki_revoke
+  - module: bulwark.mqtt.pki_info
+  - module: bulwark.mqtt.tls_install
+"""
+
+EXAMPLES = r"""
+- name: Publish what was revoked
+  bulwark.mqtt.pki_publish:
+    directory: /srv/pki
+    passphrase: "{{ vault_pki_passphrase }}"
+    destination: /srv/www/pki
+  delegate_to: localhost
+  register: published
+"""
+
+RETURN = r"""
+changes:
+  description: What was written, or would be, with the reason.
+  returned: success
+  type: list
+  elements: str
+  sample: ["crl/issuing-1.crl: revocations that it lacks: 1"]
+crl:
+  description: The revocation list in PEM form. In check mode the one before, or empty.
+  returned: success
+  type: str
+crl_number:
+  description: The number of RV(crl), 0 when it is empty.
+  returned: success
+  type: int
+crl_next_update:
+  description: End of the validity of RV(crl) in UTC, empty when it is.
+  returned: success
+  type: str
+  sample: "2026-11-30T12:00:00Z"
+ocsp:
+  description:
+    - OCSP responses with SHA-1 CertIDs, DER in Base64, by the serial of the certificate, for
+      O(bulwark.mqtt.tls_install#module:ocsp). In check mode those that would stay.
+  returned: success
+  type: dict
+"""
+
+import base64
+import datetime as dt
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._module import run
+from ..module_utils._pki import authority, crl, lifetimes, publish
+
+
+def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
+    """Bring the published files up to date."""
+    directory = Path(params["directory"])
+    settings = publish.Settings(
+        destination=Path(params["destination"] or directory / "publish"),
+        crl_lifetime=lifetimes.parse(params["crl_lifetime"], what="crl_lifetime"),
+        ocsp_lifetime=lifetimes.parse(params["ocsp_lifetime"], what="ocsp_lifetime"),
+        crl_url=publish.check_url(params["crl_url"], what="crl_url"),
+    )
+    now = dt.datetime.now(dt.timezone.utc)
+    if check_mode:
+        # On a virgin CA host there is no authority to load yet.
+        found = None if authority.missing(directory) else authority.load(directory)
+        result = publish.plan(found, settings, now=now)
+    else:
+        passphrase = authority.Passphrase(params["passphrase"], "passphrase (role variable pki_passphrase)")
+        result = publish.publish(authority.load(directory), settings, passphrase=passphrase, now=now)
+    return {
+        "changed": bool(result.changes),
+        "changes": list(result.changes),
+        **_facts(result),
+        "ocsp": {serial: base64.b64encode(der).decode() for serial, der in sorted(result.ocsp.items())},
+        "diff": {"prepared": "".join(f"{change}\n" for change in result.changes)},
+    }
+
+
+def _facts(result: publish.Published) -> dict[str, Any]:
+    last = result.revocation_list
+    return {
+        "crl": crl.to_pem(last.der).decode() if last else "",
+        "crl_number": last.number if last else 0,
+        "crl_next_update": lifetimes.show(crl.read(last.der).next_update) if last else "",
+    }
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "directory": {"type": "path", "required": True},
+            "passphrase": {"type": "str", "required": True, "no_log": True},
+            "destination": {"type": "path"},
+            "crl_lifetime": {"type": "str", "default": "7d"},
+            "ocsp_lifetime": {"type": "str", "default": "7d"},
+            "crl_url": {"type": "str", "default": ""},
+        },
+        supports_check_mode=True,
+    )
+    run(module, ensure, needs_cryptography=True)
+
+
+if __name__ == "__main__":
+    main()
