@@ -13,6 +13,9 @@ SCRIPTS := .ci/run $(shell grep --files-with-matches --recursive '^\#!/usr/bin/e
 bootstrap = PYTHON="$(PYTHON)" tests/tools/bootstrap $(VENV)
 activate = . $(VENV)/bin/activate
 
+# This collection, and no copy that was installed by hand.
+export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.cache/collections
+
 # Whole lines instead of a frame of 80 columns.
 export MOLECULE_COMMAND_BORDERS := false
 
@@ -87,7 +90,7 @@ docs: ## Write the generated parts of the documentation and check the plugins'
 	$(activate)
 	python tests/tools/role_readme.py
 	python tests/tools/plugin_index.py
-	ANSIBLE_COLLECTIONS_PATH=.cache/collections antsibull-docs lint-collection-docs --plugin-docs .
+	antsibull-docs lint-collection-docs --plugin-docs .
 
 .PHONY: build
 build: ## Build the collection's package
