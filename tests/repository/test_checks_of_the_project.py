@@ -36,7 +36,7 @@ def test_the_path_of_the_checkout_itself_is_found(write: Write, tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    "line", ["owner: root", "/etc/bulwark/root/x", "https://example.com/work", "docs/work/x", "{{ x }}/root"]
+    "line", ["owner: root", "/etc/bulwark/root/x", "https://example.com/work", "docs/workspace/x", "{{ x }}/root"]
 )
 def test_what_only_looks_like_a_machine_path_is_allowed(write: Write, line: str):
     assert project.machine_paths(write("file", line), root=Path("/nowhere")) == []
