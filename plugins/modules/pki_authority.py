@@ -152,7 +152,7 @@ def wanted(params: Mapping[str, Any]) -> authority.Wanted:
         root_passphrase=authority.Passphrase(
             params["root_passphrase"] or params["passphrase"], "root_passphrase (role variable pki_root_passphrase)"
         ),
-        issuing_passphrase=authority.Passphrase(params["passphrase"], "passphrase (role variable pki_passphrase)"),
+        issuing_passphrase=authority.issuing_passphrase(params["passphrase"]),
     )
 
 

@@ -195,11 +195,11 @@ def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
     directory = Path(params["directory"])
     if check_mode:
         # On a virgin CA host there is no authority to load yet.
-        found = None if authority.missing(directory) else authority.load(directory)
+        found = authority.find(directory)
         results = issue.plan(found, requests, policy=policy, now=now)
     else:
         found = authority.load(directory)
-        passphrase = authority.Passphrase(params["passphrase"], "passphrase (role variable pki_passphrase)")
+        passphrase = authority.issuing_passphrase(params["passphrase"])
         results = issue.issue(found, requests, policy=policy, passphrase=passphrase, now=now)
     trust = {"chain": found.chain, "ca": found.bundle} if found else {"chain": "", "ca": ""}
     return {

@@ -138,10 +138,10 @@ def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
     now = dt.datetime.now(dt.timezone.utc)
     if check_mode:
         # On a virgin CA host there is no authority to load yet.
-        found = None if authority.missing(directory) else authority.load(directory)
+        found = authority.find(directory)
         result = publish.plan(found, settings, now=now)
     else:
-        passphrase = authority.Passphrase(params["passphrase"], "passphrase (role variable pki_passphrase)")
+        passphrase = authority.issuing_passphrase(params["passphrase"])
         result = publish.publish(authority.load(directory), settings, passphrase=passphrase, now=now)
     return {
         "changed": bool(result.changes),

@@ -52,6 +52,11 @@ class Passphrase:
     what: str
 
 
+def issuing_passphrase(value: str) -> Passphrase:
+    """The passphrase of the issuing CA as the modules are given it."""
+    return Passphrase(value, "passphrase (role variable pki_passphrase)")
+
+
 @dataclass(frozen=True)
 class Wanted:
     """What a new authority should be."""
@@ -136,6 +141,11 @@ def load(directory: Path) -> Authority:
         )
     check_modes(directory)
     return Authority(directory=directory, root=_read(directory / ROOT), issuing=_read(directory / ISSUING))
+
+
+def find(directory: Path) -> Authority | None:
+    """The authority in a directory, None where it is still to be created; AuthorityError for what `load` refuses."""
+    return None if missing(directory) else load(directory)
 
 
 def create(directory: Path, wanted: Wanted, *, now: dt.datetime) -> Authority:
