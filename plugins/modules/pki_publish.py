@@ -63,6 +63,13 @@ options:
       - How long the OCSP responses are valid, such as V(7d).
     type: str
     default: 7d
+  serials:
+    description:
+      - Serials of the certificates that RV(ocsp) and RV(revoked) are wanted for, in hexadecimal. A fleet has many; ask
+        for those of the hosts that are at hand. What is published does not depend on it.
+      - The default is all certificates.
+    type: list
+    elements: str
   crl_url:
     description:
       - URL of the revocation list, for the extension IssuingDistributionPoint in it.
@@ -108,10 +115,16 @@ crl_next_update:
   sample: "2026-11-30T12:00:00Z"
 ocsp:
   description:
-    - OCSP responses with SHA-1 CertIDs, DER in Base64, by the serial of the certificate, for
+    - OCSP responses with SHA-1 CertIDs, DER in Base64, by the serial of the certificate as it is in O(serials), for
       O(bulwark.mqtt.tls_install#module:ocsp). In check mode those that would stay.
+    - Serials that are revoked or unknown are not in it, for there is nothing to staple.
   returned: success
   type: dict
+revoked:
+  description: Those of O(serials) that are revoked.
+  returned: success
+  type: list
+  elements: str
 """
 
 import base64
@@ -123,7 +136,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._module import run
-from ..module_utils._pki import authority, crl, lifetimes, publish
+from ..module_utils._pki import authority, crl, lifetimes, publish, revocation
 
 
 def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
@@ -134,6 +147,10 @@ def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
         crl_lifetime=lifetimes.parse(params["crl_lifetime"], what="crl_lifetime"),
         ocsp_lifetime=lifetimes.parse(params["ocsp_lifetime"], what="ocsp_lifetime"),
         crl_url=publish.check_url(params["crl_url"], what="crl_url"),
+    )
+    # Before anything is signed: a mistyped serial ends the task with nothing done.
+    serials = (
+        None if params["serials"] is None else {text: revocation.normal_serial(text) for text in params["serials"]}
     )
     now = dt.datetime.now(dt.timezone.utc)
     if check_mode:
@@ -147,7 +164,7 @@ def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
         "changed": bool(result.changes),
         "changes": list(result.changes),
         **_facts(result),
-        "ocsp": {serial: base64.b64encode(der).decode() for serial, der in sorted(result.ocsp.items())},
+        **_answers(result, serials),
         "diff": {"prepared": "".join(f"{change}\n" for change in result.changes)},
     }
 
@@ -161,6 +178,19 @@ def _facts(result: publish.Published) -> dict[str, Any]:
     }
 
 
+def _answers(result: publish.Published, serials: Mapping[str, str] | None) -> dict[str, Any]:
+    if serials is None:
+        serials = {serial: serial for serial in sorted(result.ocsp.keys() | result.revoked)}
+    return {
+        "ocsp": {
+            given: base64.b64encode(result.ocsp[serial]).decode()
+            for given, serial in serials.items()
+            if serial in result.ocsp
+        },
+        "revoked": [given for given, serial in serials.items() if serial in result.revoked],
+    }
+
+
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
@@ -170,6 +200,7 @@ def main() -> None:
             "destination": {"type": "path"},
             "crl_lifetime": {"type": "str", "default": "7d"},
             "ocsp_lifetime": {"type": "str", "default": "7d"},
+            "serials": {"type": "list", "elements": "str"},
             "crl_url": {"type": "str", "default": ""},
         },
         supports_check_mode=True,

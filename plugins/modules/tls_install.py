@@ -38,18 +38,19 @@ options:
     required: true
   certificate:
     description:
-      - The certificate as PEM.
+      - The certificate as PEM; when it is not given, that of the current version stays.
       - An empty string is accepted in check mode only and stands for a certificate that is still to be issued.
     type: str
-    required: true
   chain:
-    description: The intermediate certificates as PEM, in any order; roots in it are left out.
+    description:
+      - The intermediate certificates as PEM, in any order; roots in it are left out.
+      - When it is not given, those of the current version stay.
     type: str
-    default: ""
   ca:
-    description: The CA certificates that peers of this host verify to, as PEM.
+    description:
+      - The CA certificates that peers of this host verify to, as PEM.
+      - When it is not given, those of the current version stay.
     type: str
-    required: true
   crl:
     description:
       - Revocation lists as PEM, one for each issuing CA.
@@ -100,6 +101,11 @@ EXAMPLES = r"""
     chain: "{{ lookup('ansible.builtin.file', 'intermediates.crt') }}"
     ca: "{{ lookup('ansible.builtin.file', 'roots.crt') }}"
     key: /root/broker.key
+
+- name: Replace the stapled response alone
+  bulwark.mqtt.tls_install:
+    lineage: mqtt
+    ocsp: "{{ published.ocsp[issued.serial] }}"
 """
 
 RETURN = r"""
@@ -143,13 +149,13 @@ from ..module_utils._module import run
 def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
     """Make the given material current; HostError when it cannot be."""
     target = lineage.Lineage(params["store"], params["lineage"])
-    if not params["certificate"].strip():
+    if params["certificate"] is not None and not params["certificate"].strip():
         return _to_be_issued(target, check_mode=check_mode)
     material = operations.Material(
-        certificate=params["certificate"].encode(),
-        chain=params["chain"].encode(),
-        ca=params["ca"].encode(),
-        crl=None if params["crl"] is None else params["crl"].encode(),
+        certificate=_encoded(params["certificate"]),
+        chain=_encoded(params["chain"]),
+        ca=_encoded(params["ca"]),
+        crl=_encoded(params["crl"]),
         ocsp=None if params["ocsp"] is None else _decoded(params["ocsp"]),
         key=params["key"],
     )
@@ -176,6 +182,10 @@ def _to_be_issued(target: lineage.Lineage, *, check_mode: bool) -> dict[str, Any
     return {"changed": True, "version": "", "path": target.current, "activated": [], "recovered": [], "diff": diff}
 
 
+def _encoded(text: str | None) -> bytes | None:
+    return None if text is None else text.encode()
+
+
 def _decoded(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
@@ -196,9 +206,9 @@ def main() -> None:
         argument_spec={
             "store": {"type": "path", "default": lineage.STORE},
             "lineage": {"type": "str", "required": True},
-            "certificate": {"type": "str", "required": True},
-            "chain": {"type": "str", "default": ""},
-            "ca": {"type": "str", "required": True},
+            "certificate": {"type": "str"},
+            "chain": {"type": "str"},
+            "ca": {"type": "str"},
             "crl": {"type": "str"},
             "ocsp": {"type": "str"},
             # The path of a key, not a key.

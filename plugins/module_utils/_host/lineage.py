@@ -44,6 +44,8 @@ PURPOSES: Mapping[str, tuple[str, str]] = {
     "client": ("sslclient", "TLS Web Client Authentication"),
 }
 PREVIOUS_VERSIONS = 2
+# A responder dates its answers with its own clock; OpenSSL and nginx allow the same.
+CLOCK_SKEW = dt.timedelta(minutes=5)
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -203,7 +205,32 @@ def check(
     if CRL in version:
         _check_crl(lineage.name, version, paths=paths, scratch=scratch, now=now)
     if OCSP in version:
-        _check_ocsp(lineage.name, leaf, version, paths=paths, scratch=scratch)
+        reason = ocsp_problem(lineage, version, scratch=scratch, now=now)
+        if reason:
+            raise CheckError(f"{lineage.name}/{OCSP}: cannot be stapled: {reason}; get a new one from the CA")
+
+
+def ocsp_problem(lineage: Lineage, version: Mapping[str, bytes], *, scratch: str, now: dt.datetime) -> str:
+    """Why the response of a version must not be stapled now; empty when it may.
+
+    A peer that gets a bad response ends the handshake; without one it goes on. Only a good one is better than none.
+    """
+    leaf = _leaf(lineage.name, version[CERTIFICATE])
+    authorities = openssl.certificates(version[CHAIN] + version[CA], source=f"{lineage.name}/{CHAIN}")
+    issuer = next((authority for authority in authorities if authority.subject == leaf.issuer), None)
+    if issuer is None:
+        return f"the certificate of its issuer {leaf.issuer} is missing, add it to {lineage.name}/{CA}"
+    paths = {}
+    for name, content in ((OCSP, version[OCSP]), (CERTIFICATE, leaf.pem), (CA, version[CA]), ("issuer", issuer.pem)):
+        paths[name] = os.path.join(scratch, f"ocsp-{name}")
+        files.create(paths[name], files.File(content, 0o600, os.geteuid(), os.getegid()))
+    try:
+        said = openssl.ocsp(
+            response=paths[OCSP], certificate=paths[CERTIFICATE], issuer=paths["issuer"], roots=paths[CA]
+        )
+    except CheckError as failure:
+        return str(failure)
+    return _unfit(said, now)
 
 
 def version_id(version: Mapping[str, bytes]) -> str:
@@ -386,20 +413,17 @@ def _check_crl(
             )
 
 
-def _check_ocsp(
-    name: str, leaf: openssl.Certificate, version: Mapping[str, bytes], *, paths: Mapping[str, str], scratch: str
-) -> None:
-    authorities = openssl.certificates(version[CHAIN] + version[CA], source=f"{name}/{CHAIN}")
-    issuer = next((authority for authority in authorities if authority.subject == leaf.issuer), None)
-    if issuer is None:
-        raise CheckError(
-            f"{name}/{OCSP}: the certificate of its issuer {leaf.issuer} is missing; add it to {name}/{CA}"
-        )
-    path = os.path.join(scratch, "issuer.pem")
-    files.create(path, files.File(issuer.pem, 0o600, os.geteuid(), os.getegid()))
-    reason = openssl.ocsp_problem(response=paths[OCSP], certificate=paths[CERTIFICATE], issuer=path, roots=paths[CA])
-    if reason:
-        raise CheckError(f"{name}/{OCSP}: cannot be stapled: {reason}; publish it again")
+def _unfit(said: openssl.Ocsp, now: dt.datetime) -> str:
+    """Why a response must not be shown to peers now; empty when it may."""
+    if said.status != "good":
+        return f"it says {said.status}"
+    if said.next_update is None:
+        return "it has no nextUpdate, so nobody knows until when it holds"
+    if said.next_update <= now:
+        return f"it expired at {_utc(said.next_update)}"
+    if said.this_update > now + CLOCK_SKEW:
+        return f"it is not valid before {_utc(said.this_update)}, check this host's clock"
+    return ""
 
 
 def _gid(lineage: Lineage, group: str) -> int:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from . import process
 from .errors import CheckError, StoreError
 
+_DECADES = 30 * 365 * 86400
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----\r?\n.*?-----END \1-----", re.DOTALL)
 
 
@@ -49,6 +50,17 @@ class Crl:
     issuer: str
     last_update: dt.datetime
     next_update: dt.datetime
+
+
+@dataclass(frozen=True)
+class Ocsp:
+    """What an OCSP response whose signature is good says of one certificate."""
+
+    # good, revoked or unknown.
+    status: str
+    this_update: dt.datetime
+    # None: newer information is always there (RFC 6960, 4.2.2.1).
+    next_update: dt.datetime | None
 
 
 def blocks(pem: bytes, label: str) -> list[bytes]:
@@ -100,21 +112,27 @@ def crl_signed_by(*, crl: str, issuer: str) -> bool:
     return "verify OK" in result.stderr
 
 
-def ocsp_problem(*, response: str, certificate: str, issuer: str, roots: str) -> str:
-    """Why the OCSP response cannot be stapled with the certificate (RFC 6960, 3.2); empty when it can."""
+def ocsp(*, response: str, certificate: str, issuer: str, roots: str) -> Ocsp:
+    """What the response in a file says of the certificate, signed by its issuer or by whom that delegated it to.
+
+    CheckError is the reason alone: why this is no such response (RFC 6960, 3.2 and 4.2.2.2).
+    """
+    # Freshness is judged by who asks: OpenSSL would print its doubts into the middle of the answer.
     arguments = ["ocsp", "-respin", response, "-no_nonce", "-issuer", issuer, "-cert", certificate]
-    result = _run([*arguments, "-CAfile", roots, "-verify_other", issuer, "-no-CApath", "-no-CAstore"])
-    said = result.stdout + result.stderr
-    if "Response verify OK" not in said:
-        return f"its signature does not verify ({_last_line(said)})"
-    if "WARNING: Status times invalid" in said:
-        return "it is not fresh: now is outside thisUpdate to nextUpdate"
-    status = re.search(re.escape(certificate) + r": (good|revoked|unknown)$", said, re.MULTILINE)
-    if status is None:
-        return "it is not for this certificate"
-    if status.group(1) != "good":
-        return f"it says {status.group(1)}"
-    return ""
+    arguments += ["-validity_period", str(_DECADES), "-CAfile", roots, "-verify_other", issuer]
+    result = _run([*arguments, "-no-CApath", "-no-CAstore"])
+    refused = re.search(r"^Responder Error: (\w+)", result.stdout, re.MULTILINE)
+    if refused:
+        raise CheckError(f"the responder answered {refused.group(1)}")
+    if "Error reading OCSP response" in result.stdout + result.stderr:
+        raise CheckError("it is not an OCSP response")
+    if "Response verify OK" not in result.stderr:
+        raise CheckError(f"its signature does not verify ({_reason(result.stderr)})")
+    said = re.search(re.escape(certificate) + r": (good|revoked|unknown)$", result.stdout, re.MULTILINE)
+    if said is None:
+        raise CheckError("it is not for this certificate")
+    times = dict(re.findall(r"^\t(This|Next) Update: (.*)$", result.stdout, re.MULTILINE))
+    return Ocsp(said.group(1), _time(times["This"]), _time(times["Next"]) if "Next" in times else None)
 
 
 def covers(pattern: str, name: str) -> bool:
@@ -177,6 +195,12 @@ def _run(arguments: Sequence[str], content: bytes = b"") -> subprocess.Completed
         return process.run(["openssl", *arguments], content=content, environment=environment)
     except FileNotFoundError:
         raise StoreError("openssl: the program is not installed; install the package openssl") from None
+
+
+def _reason(text: str) -> str:
+    """The first reason on OpenSSL's error stack, which is nearest to the cause, without file, function and thread."""
+    match = re.search(r":error:[0-9A-F]+:[^:]*:[^:]*:([^:]*):[^:]*:\d+:(?:Verify error: )?(.*)$", text, re.MULTILINE)
+    return (match.group(2) or match.group(1)) if match else _last_line(text)
 
 
 def _last_line(text: str) -> str:

@@ -73,6 +73,8 @@ def install(
     with _working(state_of(target.store), check_mode=check_mode) as (state, recovered):
         current = target.read(target.current_version())
         version = _assembled(target, material, current)
+        if material.ocsp is None and lineage.OCSP in version and not _still_good(target, version, state):
+            del version[lineage.OCSP]
         return _install(
             target, version, declaration=declaration, state=state, check_mode=check_mode, recovered=recovered
         )
@@ -144,6 +146,10 @@ def _working(state: State, *, check_mode: bool) -> Iterator[tuple[State, list[st
             yield state, recovered
 
 
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.timezone.utc)
+
+
 def _assembled(target: lineage.Lineage, material: Material, current: Mapping[str, bytes]) -> dict[str, bytes]:
     def given(value: bytes | None, name: str) -> bytes:
         return current.get(name, b"") if value is None else value
@@ -163,6 +169,12 @@ def _assembled(target: lineage.Lineage, material: Material, current: Mapping[str
     )
 
 
+def _still_good(target: lineage.Lineage, version: Mapping[str, bytes], state: State) -> bool:
+    """Whether a response that was kept can be stapled: one that went stale must not stand in the way of what is new."""
+    with state.scratch() as scratch:
+        return not lineage.ocsp_problem(target, version, scratch=scratch, now=_now())
+
+
 def _install(
     target: lineage.Lineage,
     version: Mapping[str, bytes],
@@ -179,7 +191,7 @@ def _install(
     if not changes:
         return Installed(False, identity, before, after, recovered=recovered)
     with state.scratch() as scratch:
-        lineage.check(target, version, declaration=declaration, scratch=scratch, now=dt.datetime.now(dt.timezone.utc))
+        lineage.check(target, version, declaration=declaration, scratch=scratch, now=_now())
     using = _services_using(target)
     _judge(using, changes, state=state, check_mode=check_mode)
     parts = lineage.changed_parts(current, version)

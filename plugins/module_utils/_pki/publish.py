@@ -46,11 +46,15 @@ class Settings:
 
 @dataclass(frozen=True)
 class Published:
-    """What is published now, and every change with its reason; in a plan the old list, or none."""
+    """What is published now, and every change with its reason; in a plan the old list, or none.
+
+    `ocsp` are the responses to staple by serial; a revoked certificate has none, a staple could only harm its owner.
+    """
 
     changes: tuple[str, ...]
     revocation_list: ledger.RevocationList | None
     ocsp: Mapping[str, bytes] = field(default_factory=dict)
+    revoked: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,7 @@ class _State:
     due: tuple[_Due, ...]
     kept: Mapping[str, bytes]
     ocsp: Mapping[str, bytes]
+    revoked: frozenset[str]
 
     @property
     def reasons(self) -> list[str]:
@@ -109,6 +114,7 @@ def plan(authority_: authority.Authority | None, settings: Settings, *, now: dt.
         changes=(*state.reasons, *differing),
         revocation_list=state.last,
         ocsp=state.ocsp,
+        revoked=state.revoked,
     )
 
 
@@ -126,9 +132,9 @@ def publish(
         changes = (*state.reasons, *_differing(settings.destination, state.kept))
         _write(settings.destination, {**state.kept, **made})
         _remove_expired(settings.destination / "ocsp", now=now)
-    answered = {due.question.record.serial for due in state.due if due.algorithm == "sha1"}
+    answered = {due.question.record.serial for due in state.due if due.algorithm == "sha1"} - state.revoked
     new = {serial: made[f"ocsp/{authority.ISSUING}/{serial}.sha1.der"] for serial in answered}
-    return Published(changes=changes, revocation_list=last, ocsp={**state.ocsp, **new})
+    return Published(changes=changes, revocation_list=last, ocsp={**state.ocsp, **new}, revoked=state.revoked)
 
 
 def _look(authority_: authority.Authority, book: ledger.Ledger, settings: Settings, *, now: dt.datetime) -> _State:
@@ -152,6 +158,7 @@ def _look(authority_: authority.Authority, book: ledger.Ledger, settings: Settin
     if last and not crl_reasons:
         kept.update(_crl_files(last.der))
     due, answered, current = _look_at_responses(authority_, book, settings, now=now)
+    revoked = frozenset(entry.serial for entry in entries)
     return _State(
         entries=entries,
         last=last,
@@ -159,7 +166,8 @@ def _look(authority_: authority.Authority, book: ledger.Ledger, settings: Settin
         crl_reasons=tuple(crl_reasons),
         due=tuple(due),
         kept={**kept, **answered},
-        ocsp=current,
+        ocsp={serial: der for serial, der in current.items() if serial not in revoked},
+        revoked=revoked,
     )
 
 

@@ -104,23 +104,40 @@ class Pki:
         crl = builder.sign((signer or issuer).private_key, hashes.SHA256())
         return crl.public_bytes(serialization.Encoding.PEM)
 
-    def ocsp(self, leaf: Identity, *, good: bool = True, end: dt.timedelta = DAY) -> bytes:
-        response = (
+    def ocsp(
+        self,
+        leaf: Identity,
+        *,
+        status: str = "good",
+        signer: Identity | None = None,
+        start: dt.timedelta = -2 * DAY,
+        end: dt.timedelta | None = DAY,
+    ) -> bytes:
+        """A response of the issuing CA, or of a delegated `signer` that comes with it."""
+        by = signer or self.issuing
+        builder = (
             ocsp.OCSPResponseBuilder()
             .add_response(
                 cert=leaf.certificate,
                 issuer=self.issuing.certificate,
                 algorithm=hashes.SHA1(),
-                cert_status=ocsp.OCSPCertStatus.GOOD if good else ocsp.OCSPCertStatus.REVOKED,
-                this_update=self.now - 2 * DAY,
-                next_update=self.now + end,
-                revocation_time=None if good else self.now - 3 * DAY,
+                cert_status=ocsp.OCSPCertStatus[status.upper()],
+                this_update=self.now + start,
+                next_update=None if end is None else self.now + end,
+                revocation_time=self.now - 3 * DAY if status == "revoked" else None,
                 revocation_reason=None,
             )
-            .responder_id(ocsp.OCSPResponderEncoding.HASH, self.issuing.certificate)
+            .responder_id(ocsp.OCSPResponderEncoding.HASH, by.certificate)
         )
-        signed = response.sign(self.issuing.private_key, hashes.SHA256())
-        return signed.public_bytes(serialization.Encoding.DER)
+        if signer:
+            builder = builder.certificates([signer.certificate])
+        return builder.sign(by.private_key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+    def ocsp_signer(
+        self, *, usage: x509.ObjectIdentifier | None = ExtendedKeyUsageOID.OCSP_SIGNING, end: dt.timedelta = 30 * DAY
+    ) -> Identity:
+        """Whom the issuing CA delegated OCSP to."""
+        return self.sign("OCSP signer", issuer=self.issuing, usage=usage, end=end)
 
 
 @pytest.fixture(scope="session")

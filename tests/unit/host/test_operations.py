@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 from pathlib import Path
@@ -14,6 +15,7 @@ from ansible_collections.bulwark.mqtt.plugins.module_utils._host import cli, lin
 from ansible_collections.bulwark.mqtt.plugins.module_utils._host.errors import CheckError
 
 NAME = "broker.example"
+HOUR = dt.timedelta(hours=1)
 
 
 class Store:
@@ -95,6 +97,29 @@ def test_what_is_not_given_stays_except_a_response_for_another_certificate(store
     assert lineage.OCSP not in current
     store.install(second, crl=b"")
     assert lineage.CRL not in store.target.read(store.target.current_version())
+
+
+def test_a_kept_response_that_went_stale_is_dropped_and_hinders_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leaf = store.pki.server(NAME)
+    store.install(leaf, ocsp=store.pki.ocsp(leaf, end=HOUR))
+    monkeypatch.setattr(operations, "_now", lambda: store.pki.now + 2 * HOUR)
+    assert store.install(leaf, crl=store.pki.crl()).changed
+    current = store.target.read(store.target.current_version())
+    assert lineage.CRL in current
+    assert lineage.OCSP not in current
+
+
+def test_a_response_alone_is_installed_with_what_is_current(store: Store) -> None:
+    leaf = store.pki.server(NAME)
+    store.install(leaf)
+    response = store.pki.ocsp(leaf)
+    material = operations.Material(ocsp=response)
+    declaration = store.target.declaration()
+    assert operations.install(store.target, material, declaration=declaration).changed
+    assert store.target.read(store.target.current_version())[lineage.OCSP] == response
+    assert not operations.install(store.target, material, declaration=declaration).changed
 
 
 def test_rolling_back_serves_the_version_before_with_the_same_checks(store: Store) -> None:

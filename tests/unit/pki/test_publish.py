@@ -264,6 +264,14 @@ def test_a_revoked_server_is_in_list_and_response(site):
     )
 
 
+def test_a_revoked_certificate_has_nothing_to_staple(site):
+    serial = certificates.serial_hex(site.server.serial_number)
+    assert list(site.publish().ocsp) == [serial]
+    site.revoke(site.server)
+    for published in (publish.plan(site.ca, site.settings(), now=NOW), site.publish(), site.publish()):
+        assert (published.ocsp, published.revoked) == ({}, {serial})
+
+
 def test_an_entry_stays_on_one_list_after_the_certificate_expired(site):
     site.publish()
     site.revoke(site.server)
