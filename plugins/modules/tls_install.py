@@ -51,6 +51,13 @@ options:
       - The CA certificates that peers of this host verify to, as PEM.
       - When it is not given, those of the current version stay.
     type: str
+  roots:
+    description:
+      - The CA certificates that the certificate itself verifies to, as PEM, where that is not O(ca).
+      - It can be all that a system trusts; those of this chain are kept.
+      - When it is not given, those of the current version stay, unless O(certificate) and O(ca) are given, which then
+        belong together.
+    type: str
   crl:
     description:
       - Revocation lists as PEM, one for each issuing CA.
@@ -155,6 +162,7 @@ def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
         certificate=_encoded(params["certificate"]),
         chain=_encoded(params["chain"]),
         ca=_encoded(params["ca"]),
+        roots=_encoded(params["roots"]),
         crl=_encoded(params["crl"]),
         ocsp=None if params["ocsp"] is None else _decoded(params["ocsp"]),
         key=params["key"],
@@ -209,6 +217,7 @@ def main() -> None:
             "certificate": {"type": "str"},
             "chain": {"type": "str"},
             "ca": {"type": "str"},
+            "roots": {"type": "str"},
             "crl": {"type": "str"},
             "ocsp": {"type": "str"},
             # The path of a key, not a key.

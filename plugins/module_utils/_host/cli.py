@@ -38,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
         dest="source",
         metavar="DIR",
         required=True,
-        help="has any of privkey.pem cert.pem chain.pem ca.pem crl.pem ocsp.der; what is missing stays as it is",
+        help=f"has any of {', '.join(lineage.PARTS)}; what is missing stays as it is",
     )
     status = commands.add_parser("status", help="show the lineages, their certificates and versions")
     status.add_argument("--json", action="store_true", help="for programs")
@@ -56,6 +56,7 @@ def _install(options: argparse.Namespace) -> None:
         certificate=_given(options.source, lineage.CERTIFICATE),
         chain=_given(options.source, lineage.CHAIN),
         ca=_given(options.source, lineage.CA),
+        roots=_given(options.source, lineage.ROOTS),
         crl=_given(options.source, lineage.CRL),
         ocsp=_given(options.source, lineage.OCSP),
         key=key if os.path.exists(key) else None,

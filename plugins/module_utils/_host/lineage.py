@@ -29,12 +29,16 @@ KEY, CERTIFICATE, CHAIN, FULLCHAIN, CA, CRL, OCSP = (
     "crl.pem",
     "ocsp.der",
 )
+# What the lineage's own certificate verifies to, where that is not the CA of its peers: a broker with a public
+# certificate whose clients have certificates of a private CA.
+ROOTS = "roots.pem"
 # Which part of a service's descriptor each file belongs to.
 PARTS: Mapping[str, str] = {
     KEY: "certificate",
     CERTIFICATE: "certificate",
     CHAIN: "certificate",
     FULLCHAIN: "certificate",
+    ROOTS: "certificate",
     CA: "ca",
     CRL: "crl",
     OCSP: "ocsp",
@@ -153,16 +157,22 @@ def assemble(
     certificate: bytes,
     chain: bytes,
     ca: bytes,
+    roots: bytes = b"",
     crl: bytes = b"",
     ocsp: bytes = b"",
     keys: Iterable[str] = (),
 ) -> dict[str, bytes]:
     """The files of a new version: the key that belongs to the certificate, and the chain in the order that TLS wants.
 
+    `roots` can be all that a system trusts: those of this chain are kept.
     CheckError when no file of `keys` holds the certificate's key or an intermediate is missing.
     """
     leaf = _leaf(lineage.name, certificate)
-    ordered = _ordered_chain(lineage.name, leaf, chain=chain, ca=ca)
+    source = ROOTS if roots else CA
+    anchors = openssl.certificates(roots or ca, source=f"{lineage.name}/{source}")
+    if not anchors:
+        raise CheckError(f"{lineage.name}/{CA}: holds no certificate; give the CA certificates that peers trust as PEM")
+    ordered = _ordered_chain(lineage.name, leaf, chain=chain, trusted=anchors, source=source)
     version = {
         KEY: _matching_key(lineage.name, leaf, keys),
         CERTIFICATE: leaf.pem,
@@ -170,6 +180,8 @@ def assemble(
         FULLCHAIN: leaf.pem + ordered,
         CA: ca,
     }
+    if roots:
+        version[ROOTS] = _roots_of(lineage.name, [leaf, *openssl.certificates(ordered, source=CHAIN)], anchors)
     if crl:
         version[CRL] = crl
     if ocsp:
@@ -195,12 +207,13 @@ def check(
     reason = openssl.verify(
         certificate=paths[CERTIFICATE],
         chain=paths[CHAIN],
-        roots=paths[CA],
+        roots=paths[anchor_file(version)],
         purpose=PURPOSES[declaration.purpose][0],
     )
     if reason:
         raise CheckError(
-            f"{source}: does not verify to {lineage.name}/{CA}: {reason}; give the chain and CA that issued it"
+            f"{source}: does not verify to {lineage.name}/{anchor_file(version)}: {reason};"
+            " give the chain and CA that issued it"
         )
     if CRL in version:
         _check_crl(lineage.name, version, paths=paths, scratch=scratch, now=now)
@@ -216,12 +229,14 @@ def ocsp_problem(lineage: Lineage, version: Mapping[str, bytes], *, scratch: str
     A peer that gets a bad response ends the handshake; without one it goes on. Only a good one is better than none.
     """
     leaf = _leaf(lineage.name, version[CERTIFICATE])
-    authorities = openssl.certificates(version[CHAIN] + version[CA], source=f"{lineage.name}/{CHAIN}")
+    anchors = anchor_file(version)
+    roots = version[anchors]
+    authorities = openssl.certificates(version[CHAIN] + roots, source=f"{lineage.name}/{CHAIN}")
     issuer = next((authority for authority in authorities if authority.subject == leaf.issuer), None)
     if issuer is None:
-        return f"the certificate of its issuer {leaf.issuer} is missing, add it to {lineage.name}/{CA}"
+        return f"the certificate of its issuer {leaf.issuer} is missing, add it to {lineage.name}/{anchors}"
     paths = {}
-    for name, content in ((OCSP, version[OCSP]), (CERTIFICATE, leaf.pem), (CA, version[CA]), ("issuer", issuer.pem)):
+    for name, content in ((OCSP, version[OCSP]), (CERTIFICATE, leaf.pem), (CA, roots), ("issuer", issuer.pem)):
         paths[name] = os.path.join(scratch, f"ocsp-{name}")
         files.create(paths[name], files.File(content, 0o600, os.geteuid(), os.getegid()))
     try:
@@ -231,6 +246,11 @@ def ocsp_problem(lineage: Lineage, version: Mapping[str, bytes], *, scratch: str
     except CheckError as failure:
         return str(failure)
     return _unfit(said, now)
+
+
+def anchor_file(version: Mapping[str, bytes]) -> str:
+    """The file of a version that holds what its own certificate verifies to."""
+    return ROOTS if ROOTS in version else CA
 
 
 def version_id(version: Mapping[str, bytes]) -> str:
@@ -302,6 +322,7 @@ def facts(version: Mapping[str, bytes], *, source: str) -> dict[str, Any]:
         "issuer": leaf.issuer,
         "crl": hashlib.sha256(version[CRL]).hexdigest() if CRL in version else "",
         "ca": hashlib.sha256(version[CA]).hexdigest() if CA in version else "",
+        **({"roots": hashlib.sha256(version[ROOTS]).hexdigest()} if ROOTS in version else {}),
         "ocsp": hashlib.sha256(version[OCSP]).hexdigest() if OCSP in version else "",
     }
 
@@ -331,28 +352,40 @@ def _matching_key(name: str, leaf: openssl.Certificate, paths: Iterable[str]) ->
     )
 
 
-def _ordered_chain(name: str, leaf: openssl.Certificate, *, chain: bytes, ca: bytes) -> bytes:
+def _ordered_chain(
+    name: str, leaf: openssl.Certificate, *, chain: bytes, trusted: Iterable[openssl.Certificate], source: str
+) -> bytes:
     """The intermediates from the issuer of the leaf upwards, without roots; what does not belong is left out."""
     given = {certificate.subject: certificate for certificate in openssl.certificates(chain, source=f"{name}/{CHAIN}")}
-    trusted = {certificate.subject: certificate for certificate in openssl.certificates(ca, source=f"{name}/{CA}")}
-    if not trusted:
-        raise CheckError(f"{name}/{CA}: holds no certificate; give the CA certificates that peers trust as PEM")
+    anchors = {certificate.subject: certificate for certificate in trusted}
     ordered: list[bytes] = []
     below = leaf
     while not below.self_issued:
         above = given.pop(below.issuer, None)
         if above is None:
-            if trusted.get(below.issuer, leaf).self_issued:
+            if anchors.get(below.issuer, leaf).self_issued:
                 break
             raise CheckError(
                 f"{name}/{CHAIN}: the intermediate certificate {below.issuer}, issuer of {below.subject}, is missing;"
-                " add it to the chain"
+                f" add it to the chain, or to {name}/{source} if it is a root"
             )
         if above.self_issued:
             break
         ordered.append(above.pem)
         below = above
     return b"".join(ordered)
+
+
+def _roots_of(name: str, path: Sequence[openssl.Certificate], anchors: Iterable[openssl.Certificate]) -> bytes:
+    """The anchors that a chain can end in: its top's issuer, or below it one that another CA has signed as well."""
+    issuers = {certificate.issuer for certificate in path}
+    found = sorted({anchor.pem for anchor in anchors if anchor.subject in issuers})
+    if not found:
+        raise CheckError(
+            f"{name}/{ROOTS}: holds no certificate of {path[-1].issuer}, which issued {path[-1].subject};"
+            " add the root of that CA"
+        )
+    return b"".join(found)
 
 
 def _check_key(name: str, leaf: openssl.Certificate, key: bytes) -> None:
