@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from . import files, lineage, operations
+from . import certbot, files, lineage, operations
 from .errors import HostError, StoreError
 
 
@@ -42,6 +42,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     status = commands.add_parser("status", help="show the lineages, their certificates and versions")
     status.add_argument("--json", action="store_true", help="for programs")
+    certbot_ = commands.add_parser("certbot", help="install what certbot obtained into the lineages")
+    certbot_.add_argument(
+        "action",
+        choices=["check", "deploy", "renew"],
+        help="check: read the configuration; deploy: what is there; renew: let certbot renew first",
+    )
+    certbot_.add_argument("arguments", nargs=argparse.REMAINDER, help="more arguments of certbot renew")
     rollback = commands.add_parser("rollback", help="go back to the version before the current one")
     rollback.add_argument("lineage")
     recover = commands.add_parser("recover", help="undo what was interrupted")
@@ -64,6 +71,21 @@ def _install(options: argparse.Namespace) -> None:
     if material == operations.Material():
         raise StoreError(f"{options.source}: has none of {', '.join(lineage.PARTS)}; name the directory that has them")
     _report(target, operations.install(target, material, declaration=target.declaration()))
+
+
+def _certbot(options: argparse.Namespace) -> None:
+    configuration = certbot.load()
+    if options.action == "renew":
+        certbot.renew(configuration, arguments=options.arguments)
+    found = certbot.deploy(configuration) if options.action == "deploy" else []
+    for item in found:
+        if not item.failure:
+            state = "is now" if item.changed else "was already"
+            of = item.certificate
+            _say(f"{of.name}: {state} current in lineage {of.lineage}, until {item.not_after}")
+    failures = [f"{item.certificate.name}: {item.failure}" for item in found if item.failure]
+    if failures:
+        raise StoreError("; ".join(failures))
 
 
 def _rollback(options: argparse.Namespace) -> None:
@@ -121,4 +143,4 @@ def _given(directory: str, name: str) -> bytes | None:
     return entry.content if isinstance(entry, files.File) else None
 
 
-_COMMANDS = {"install": _install, "status": _status, "rollback": _rollback, "recover": _recover}
+_COMMANDS = {"install": _install, "status": _status, "certbot": _certbot, "rollback": _rollback, "recover": _recover}
