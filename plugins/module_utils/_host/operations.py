@@ -82,6 +82,15 @@ def install(
         )
 
 
+@contextlib.contextmanager
+def key_in_memory(key: bytes) -> Iterator[str]:
+    """The path of a private key, on a file system in memory and for its owner only, as long as the context lasts."""
+    with tempfile.TemporaryDirectory(prefix="bulwark-key-", dir="/dev/shm") as directory:
+        path = os.path.join(directory, lineage.KEY)
+        files.create(path, files.File(key, 0o600, os.geteuid(), os.getegid()))
+        yield path
+
+
 def roll_back(target: lineage.Lineage) -> Installed:
     """Make the version before the current one current again, with the same checks and probes as a new one."""
     with _working(state_of(target.store), check_mode=False) as (state, recovered):
