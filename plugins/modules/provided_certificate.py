@@ -113,6 +113,9 @@ def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
     """Install what was given; HostError when it must not be served."""
     target = lineage.Lineage(lineage.STORE, params["lineage"])
     found = _found(params)
+    if check_mode and not os.path.exists(target.path):
+        # A virgin host, where nothing has been declared yet.
+        return {"changed": True, "version": "", "not_after": found.not_after, "activated": [], "diff": {}}
     # In memory: the one place on a disk where the key belongs is the lineage.
     with operations.key_in_memory(found.key) as key:
         material = operations.Material(

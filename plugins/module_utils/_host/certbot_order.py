@@ -88,6 +88,9 @@ def drift(configuration: Configuration, order: Order) -> list[str]:
     reasons = []
     if names != set(order.names):
         reasons.append(f"names differ: it has {', '.join(sorted(names))}, wanted is {', '.join(sorted(order.names))}")
+    account = stored.get("account", "")
+    if not _has_account(configuration, account):
+        reasons.append(f"account {account or 'none'} is not there any more, the next one is made")
     wanted = {
         "server": order.server,
         "authenticator": order.authenticator,
@@ -106,6 +109,12 @@ def drift(configuration: Configuration, order: Order) -> list[str]:
         if has != value:
             reasons.append(f"{key} differs: it has {has or 'none'}, wanted is {value or 'none'}")
     return reasons
+
+
+def _has_account(configuration: Configuration, account: str) -> bool:
+    """Whether the account that a certificate was asked with still exists: without it, no renewal succeeds."""
+    accounts = os.path.join(configuration.directory, "accounts")
+    return any(account in directories for _path, directories, _files in os.walk(accounts))
 
 
 def renewal_parameters(text: str) -> dict[str, str]:

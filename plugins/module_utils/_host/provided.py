@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from . import openssl
+from . import lineage, openssl
 from .errors import CheckError
 
 # From when on public CAs issue for how many days at most (CA/Browser Forum, Baseline Requirements 6.3.2).
@@ -30,6 +30,7 @@ class Provided:
     key: bytes
     lifetime: dt.timedelta
     not_before: dt.datetime
+    not_after: str = ""
 
 
 def from_pkcs12(content: bytes, *, passphrase: str, source: str) -> tuple[bytes, bytes]:
@@ -58,6 +59,7 @@ def sort(certificates: bytes, *, key: bytes, passphrase: str, source: str) -> Pr
         key=plain,
         lifetime=leaf.not_after - leaf.not_before,
         not_before=leaf.not_before,
+        not_after=lineage.facts({lineage.CERTIFICATE: leaf.pem}, source=source)["not_after"],
     )
 
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import urllib.parse
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.bulwark.mqtt.plugins.module_utils._host import (
     certbot,
     certbot_order,
@@ -78,6 +80,7 @@ class Host:
             (live / name).write_bytes(content)
         (live.parent.parent / "renewal").mkdir(exist_ok=True)
         (live.parent.parent / "renewal" / "mqtt.conf").write_text(renewal)
+        (live.parent.parent / "accounts" / "acme.example" / "0123").mkdir(parents=True, exist_ok=True)
         return leaf
 
     def program(self, script: str) -> None:
@@ -197,6 +200,13 @@ def test_each_difference_is_a_reason_to_ask(host: Host, change: dict[str, Any], 
     assert certbot_order.drift(host.configuration, dataclasses.replace(ORDER, **change)) == [reason]
 
 
+def test_an_account_that_was_given_up_is_a_reason_to_ask(host: Host) -> None:
+    host.obtain(renewal=RENEWAL.replace("0123", "4567"))
+    assert certbot_order.drift(host.configuration, ORDER) == [
+        "account 4567 is not there any more, the next one is made"
+    ]
+
+
 def test_another_argument_of_the_authenticator_is_a_reason_where_certbot_has_written_it_down(host: Host) -> None:
     host.obtain(renewal=RENEWAL.replace("standalone", "webroot") + "webroot_path = /var/www/html,\n")
     order = dataclasses.replace(ORDER, authenticator="webroot", arguments=("--webroot-path", "/var/www/html"))
@@ -266,3 +276,26 @@ def test_the_version_is_what_the_program_says_else_what_is_given(host: Host) -> 
     host.program("echo certbot 4.0.0")
     found = certbot_info.ensure(params, check_mode=False)
     assert (found["version"], found["installed"], found["capabilities"]["profiles"]) == ("4.0.0", True, True)
+
+
+ROLE = Path(__file__).resolve().parents[3] / "roles" / "certbot"
+PRESETS = yaml.safe_load((ROLE / "vars" / "main.yml").read_text(encoding="utf-8"))["__certbot_servers"]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_ca_that_is_known_by_name_has_the_shape_that_the_role_needs_and_is_in_the_readme(name: str) -> None:
+    preset = PRESETS[name]
+    assert set(preset) == {"url", "staging", "eab"}
+    assert isinstance(preset["eab"], bool)
+    for url in filter(None, (preset["url"], preset["staging"])):
+        parts = urllib.parse.urlsplit(url)
+        assert (parts.scheme, parts.query, parts.fragment) == ("https", "", "")
+        assert "." in parts.netloc
+        assert parts.path.startswith("/")
+    assert preset["url"] not in (preset["staging"], "")
+    assert f"`{name}`" in (ROLE / "README.md").read_text(encoding="utf-8")
+
+
+def test_no_two_names_stand_for_one_server() -> None:
+    urls = [preset[kind] for preset in PRESETS.values() for kind in ("url", "staging") if preset[kind]]
+    assert len(urls) == len(set(urls))
