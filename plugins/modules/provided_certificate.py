@@ -97,7 +97,6 @@ activated:
 
 import base64
 import binascii
-import json
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -106,7 +105,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._host import files, lineage, operations, provided
 from ..module_utils._host.errors import StoreError
-from ..module_utils._module import run
+from ..module_utils._module import facts_diff, run
 
 
 def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
@@ -129,12 +128,7 @@ def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
         "not_after": result.after["not_after"],
         "activated": result.activated,
         "warnings": [f"{target.name}/{lineage.CERTIFICATE}: {note}"] if note else [],
-        "diff": {
-            "before": _text(result.before),
-            "after": _text(result.after),
-            "before_header": target.current,
-            "after_header": target.current,
-        },
+        "diff": facts_diff(target.current, result.before, result.after),
     }
 
 
@@ -169,10 +163,6 @@ def _decoded(text: str) -> bytes:
         return base64.b64decode(text, validate=True)
     except binascii.Error as failure:
         raise StoreError(f"pkcs12: is not Base64 ({failure}); give the file in Base64") from None
-
-
-def _text(facts: Mapping[str, Any]) -> str:
-    return json.dumps(facts, indent=2, sort_keys=True) + "\n" if facts else ""
 
 
 def main() -> None:

@@ -142,7 +142,6 @@ recovered:
 
 import base64
 import binascii
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -150,7 +149,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._host import lineage, operations
 from ..module_utils._host.errors import StoreError
-from ..module_utils._module import run
+from ..module_utils._module import facts_diff, run
 
 
 def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
@@ -175,7 +174,7 @@ def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
         "path": target.current,
         "activated": result.activated,
         "recovered": result.recovered,
-        "diff": _diff(target, result.before, result.after),
+        "diff": facts_diff(target.current, result.before, result.after),
     }
 
 
@@ -186,7 +185,7 @@ def _to_be_issued(target: lineage.Lineage, *, check_mode: bool) -> dict[str, Any
         )
     current = lineage.facts(target.read(target.current_version()), source=target.name)
     after = {"certificate": "to be issued"}
-    diff = _diff(target, current, after)
+    diff = facts_diff(target.current, current, after)
     return {"changed": True, "version": "", "path": target.current, "activated": [], "recovered": [], "diff": diff}
 
 
@@ -199,14 +198,6 @@ def _decoded(text: str) -> bytes:
         return base64.b64decode(text, validate=True)
     except binascii.Error as failure:
         raise StoreError(f"ocsp: is not Base64 ({failure}); give the DER response in Base64") from None
-
-
-def _diff(target: lineage.Lineage, before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, str]:
-    def text(facts: Mapping[str, Any]) -> str:
-        return json.dumps(facts, indent=2, sort_keys=True) + "\n" if facts else ""
-
-    header = target.current
-    return {"before": text(before), "after": text(after), "before_header": header, "after_header": header}
 
 
 def main() -> None:
