@@ -18,7 +18,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Callable
 
 from . import files, lineage, openssl, operations, published
 from .errors import CheckError, HostError, StoreError
@@ -92,7 +92,7 @@ def _refreshed(
     target: lineage.Lineage,
     wanted: lineage.Refresh,
     part: str,
-    look: Any,
+    look: Callable[[_Run, Mapping[str, Any]], _Found],
     *,
     memory: dict[str, Any],
     now: dt.datetime,
@@ -108,7 +108,7 @@ def _refreshed(
             operations.install(target, found.material, declaration=target.declaration(), expected=version_id)
     except (HostError, OSError) as failure:
         found = _Found(Outcome(part, FAILED, str(failure)))
-    outcome: Outcome = found.outcome
+    outcome = found.outcome
     after = {**before, **(found.memory or {}), "result": outcome.result, "detail": outcome.detail}
     if found.asked:
         after["last_attempt"] = lineage.show(now)
