@@ -6,8 +6,8 @@
 
     python tests/benchmarks/pki/publish_list.py [ENTRIES]
 
-The goal is under three seconds for 100,000. The entries come from a ledger, as in a real run. Counted is processor time,
-which other work on the machine changes little.
+The goal is under three seconds for 100,000. The entries come from a ledger, as in a real run. What counts is processor
+time, which other work on the machine changes little.
 """
 
 from __future__ import annotations
