@@ -26,6 +26,7 @@ from .errors import CheckError, HostError, StoreError
 DIRECTORY = "/var/lib/bulwark/refresh"
 
 INSTALLED, UNCHANGED, NOT_DUE, NOT_APPLICABLE, FAILED = "installed", "unchanged", "not due", "not applicable", "failed"
+NOT_YET = "not yet"
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,8 @@ class _Run:
 def refresh(target: lineage.Lineage, *, now: dt.datetime, always: bool = False) -> list[Outcome]:
     """Refresh what a lineage declares; every failure is an outcome, and none keeps the other part from its turn."""
     wanted = target.declaration().refresh
+    if not (wanted.ocsp or wanted.crl):
+        return []
     outcomes = []
     with _alone(target) as memory:
         # The response first: an installation drops one that went stale, which a service may not be able to do without.
@@ -239,7 +242,9 @@ def _status_path(target: lineage.Lineage) -> str:
 def _alone(target: lineage.Lineage) -> Iterator[dict[str, Any]]:
     """What is remembered, to be changed, with no second refresh at the same time."""
     path = _status_path(target)
-    os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+    # Whatever the umask is: monitors read it.
+    for parent in files.missing_parents(path):
+        files.put(parent, files.Directory(0o755, os.geteuid(), os.getegid()))
     descriptor = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         try:

@@ -427,6 +427,11 @@ def test_the_tool_refreshes_shows_and_exits_with_one_on_a_failure(
     monkeypatch.setattr(operations.descriptor, "DIRECTORY", str(tmp_path / "services.d"))
     host.declare(crl=True, ocsp=True)
     host.install(ocsp=b"")
+    assert cli.main(["status"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "  refresh of crl: not yet, the timer has not come yet",
+        "  refresh of ocsp: not yet, the timer has not come yet",
+    ]
     host.web.serve("/list.crl", host.pki.crl())
     assert cli.main(["refresh"]) == 1
     said = capsys.readouterr()
@@ -454,6 +459,18 @@ def test_the_tool_refreshes_shows_and_exits_with_one_on_a_failure(
     host.declare()
     assert cli.main(["refresh", "mqtt"]) == 0
     assert capsys.readouterr().out == "mqtt: not applicable, its declaration has nothing to refresh\n"
+
+
+def test_monitors_can_read_what_became_of_it_whatever_the_umask(host: Host) -> None:
+    host.declare(crl=True)
+    host.install()
+    before = os.umask(0o077)
+    try:
+        host.refresh()
+    finally:
+        os.umask(before)
+    directory = Path(host.target.store, ".state", "refresh")
+    assert (directory.stat().st_mode & 0o777, (directory / "mqtt.json").stat().st_mode & 0o777) == (0o755, 0o644)
 
 
 def test_two_refreshes_do_not_work_at_the_same_time(host: Host) -> None:
