@@ -46,6 +46,8 @@ class _Found:
     material: operations.Material | None = None
     asked: bool = True
     memory: Mapping[str, Any] | None = None
+    # What to say in front of the reason when the material is refused.
+    otherwise: str = ""
 
 
 @dataclass(frozen=True)
@@ -103,14 +105,16 @@ def _refreshed(
 ) -> Outcome:
     before = memory.get(part, {})
     version_id = target.current_version()
+    said = ""
     try:
         with operations.state_of(target.store).scratch() as scratch:
             run = _Run(target, target.read(version_id), wanted, scratch, now, always)
             found = look(run, before) if run.version else _not_applicable(part, "there is no certificate yet")
         if found.material:
+            said = found.otherwise
             operations.install(target, found.material, declaration=target.declaration(), expected=version_id)
     except (HostError, OSError) as failure:
-        found = _Found(Outcome(part, FAILED, str(failure)))
+        found = _Found(Outcome(part, FAILED, f"{said}{failure}"))
     outcome = found.outcome
     after = {**before, **(found.memory or {}), "result": outcome.result, "detail": outcome.detail}
     if found.asked:
@@ -147,7 +151,8 @@ def _withdrawn(run: _Run, reason: str) -> _Found:
     if lineage.OCSP not in run.version:
         raise CheckError(f"{reason}; issue a new certificate")
     detail = f"{reason}; the stapled response was removed, issue a new certificate"
-    return _Found(Outcome("ocsp", FAILED, detail), operations.Material(ocsp=b""))
+    otherwise = f"{reason}; issue a new certificate, for the stapled response could not be removed: "
+    return _Found(Outcome("ocsp", FAILED, detail), operations.Material(ocsp=b""), otherwise=otherwise)
 
 
 def _good_response(run: _Run) -> openssl.Ocsp | None:
@@ -210,13 +215,13 @@ def _with_list(run: _Run, lists: list[openssl.Crl], new: openssl.Crl, place: str
         old_key, old_entries = openssl.crl_details(old.pem, source=f"{run.target.name}/{lineage.CRL}")
         if (old.issuer, old_key) != (new.issuer, key):
             continue
+        if entries == old_entries and not run.due(old.last_update, old.next_update):
+            return lists
         if new.last_update < old.last_update:
             # An old list is still signed: whoever can hold back the new one would undo a revocation with it.
             raise CheckError(
                 f"{place}: the list of {new.issuer} is of {lineage.show(new.last_update)}, older than the one here"
             )
-        if entries == old_entries and not run.due(old.last_update, old.next_update):
-            return lists
         return [*lists[:number], new, *lists[number + 1 :]]
     return [*lists, new]
 
