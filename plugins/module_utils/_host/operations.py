@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime as dt
 import os
 import tempfile
@@ -14,9 +15,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import candidate, descriptor, files, lineage, service, transaction
+from . import candidate, descriptor, files, lineage, published, service, transaction
 from .descriptor import NONE, START, Descriptor
-from .errors import StoreError
+from .errors import CheckError, HostError, StoreError
 from .transaction import State
 
 HOST_STATE = State(journals="/var/lib/bulwark/transactions", lock="/run/lock/bulwark.lock", run="/run/bulwark")
@@ -44,6 +45,8 @@ class Installed:
     after: Mapping[str, Any]
     activated: list[str] = field(default_factory=list)
     recovered: list[str] = field(default_factory=list)
+    # What did not work and did not matter enough to refuse the rest.
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -67,25 +70,43 @@ class Configured:
 
 
 def install(
-    target: lineage.Lineage, material: Material, *, declaration: lineage.Declaration, check_mode: bool = False
+    target: lineage.Lineage,
+    material: Material,
+    *,
+    declaration: lineage.Declaration,
+    check_mode: bool = False,
+    expected: str | None = None,
 ) -> Installed:
-    """Make `material` the current version of a lineage and every running service that uses it serve it."""
+    """Make `material` the current version of a lineage and every running service that uses it serve it.
+
+    StoreError when `expected` is given and another version is current by now.
+    """
     with _working(state_of(target.store), check_mode=check_mode) as (state, recovered):
+        if expected is not None and target.current_version() != expected:
+            raise StoreError(f"{target.current}: was changed by another run in the meantime; the next run looks again")
         current = target.read(target.current_version())
         version = _assembled(target, material, current)
-        if material.ocsp is None and lineage.OCSP in version and not _still_good(target, version, state):
-            del version[lineage.OCSP]
-        return _install(
+        notes = [] if material.ocsp is not None else _settle_response(target, version, declaration, state)
+        installed = _install(
             target, version, declaration=declaration, state=state, check_mode=check_mode, recovered=recovered
         )
+        return dataclasses.replace(installed, notes=notes)
 
 
 def roll_back(target: lineage.Lineage) -> Installed:
-    """Make the version before the current one current again, with the same checks and probes as a new one."""
+    """Make certificate, key and CA of the version before the current one current again, with all checks and probes."""
     with _working(state_of(target.store), check_mode=False) as (state, recovered):
         version = target.read(lineage.previous_version(target))
         declaration = target.declaration()
-        return _install(target, version, declaration=declaration, state=state, check_mode=False, recovered=recovered)
+        # Not the list: an older one would let in who was revoked since.
+        current = target.read(target.current_version())
+        if lineage.CRL in current:
+            version[lineage.CRL] = current[lineage.CRL]
+        notes = _settle_response(target, version, declaration, state)
+        installed = _install(
+            target, version, declaration=declaration, state=state, check_mode=False, recovered=recovered
+        )
+        return dataclasses.replace(installed, notes=notes)
 
 
 def configure(name: str, managed: Sequence[ManagedFile], *, check_mode: bool = False) -> Configured:
@@ -169,10 +190,29 @@ def _assembled(target: lineage.Lineage, material: Material, current: Mapping[str
     )
 
 
-def _still_good(target: lineage.Lineage, version: Mapping[str, bytes], state: State) -> bool:
-    """Whether a response that was kept can be stapled: one that went stale must not stand in the way of what is new."""
+def _settle_response(
+    target: lineage.Lineage, version: dict[str, bytes], declaration: lineage.Declaration, state: State
+) -> list[str]:
+    """Leave a kept response out when it cannot be stapled any more, and fetch one where the host does that by itself.
+
+    A stale one must not stand in the way of what is new, and a new certificate's first handshake is stapled.
+    Returns why there is none, when there should be.
+    """
     with state.scratch() as scratch:
-        return not lineage.ocsp_problem(target, version, scratch=scratch, now=_now())
+        if lineage.OCSP in version:
+            try:
+                lineage.require_good(lineage.answered(target, version, scratch=scratch), now=_now())
+                return []
+            except CheckError:
+                del version[lineage.OCSP]
+        places = published.responders(version, declaration.refresh) if declaration.refresh.ocsp else ()
+        if places:
+            try:
+                found = published.response(target, version, places, scratch=scratch, now=_now())
+                version[lineage.OCSP] = found.der
+            except HostError as failure:
+                return [f"{target.name}: installed without a stapled response: {failure}"]
+    return []
 
 
 def _install(
