@@ -149,9 +149,7 @@ def wanted(params: Mapping[str, Any]) -> authority.Wanted:
     return authority.Wanted(
         root=_spec(params, "root"),
         issuing=_spec(params, "issuing"),
-        root_passphrase=authority.Passphrase(
-            params["root_passphrase"] or params["passphrase"], "root_passphrase (role variable pki_root_passphrase)"
-        ),
+        root_passphrase=authority.root_passphrase(params["root_passphrase"], else_=params["passphrase"]),
         issuing_passphrase=authority.issuing_passphrase(params["passphrase"]),
     )
 

@@ -129,7 +129,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._module import run
-from ..module_utils._pki import authority, certificates, crl, ledger, lifetimes, revocation
+from ..module_utils._pki import authority, crl, ledger, lifetimes, revocation
 
 # What a status means for the column of the ledger; with a status in terms of time, see _filter.
 _REVOKED = {"any": None, "valid": False, "expired": False, "revoked": True}
@@ -141,7 +141,7 @@ def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
     now = dt.datetime.now(dt.timezone.utc)
     with found.open_ledger() as book:
         records = book.find(_filter(params, now=now))
-        last = book.revocation_list(certificates.key_id(found.issuing.certificate))
+        last = book.revocation_list(found.issuing.key_id)
     return {
         "changed": False,
         "certificates": [_facts(record, now=now) for record in records],

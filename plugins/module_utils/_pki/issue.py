@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from . import authority, build, certificates, keys, ledger, lifetimes, profiles
+from . import authority, build, keys, ledger, lifetimes, profiles
 from .drift import drift
 from .errors import PkiError, RefusedRequestError
 
@@ -127,7 +127,7 @@ def _candidate(authority_: authority.Authority | None, request: Request, *, poli
     spec = replace(
         leaf,
         lifetime=policy.lifetimes.get(leaf.profile.name, leaf.profile.lifetime),
-        issuer_key_id=certificates.key_id(authority_.issuing.certificate) if authority_ else None,
+        issuer_key_id=authority_.issuing.key_id if authority_ else None,
         urls=policy.urls if leaf.profile.name in profiles.ANSWERED else replace(policy.urls, ocsp=""),
     )
     return _Candidate(name=request.name, spec=spec, public_key=_public_key(request))
