@@ -79,6 +79,8 @@ class Wanted:
     issuing: build.Spec
     root_passphrase: Passphrase
     issuing_passphrase: Passphrase
+    # Where what is published is served; issuing CAs name the files of their root there.
+    publish_url: str = ""
 
 
 def nth_name(kind: str, number: int) -> str:
@@ -201,6 +203,15 @@ class Authority:
     def open_ledger(self) -> ledger.Ledger:
         """The ledger of this authority."""
         return ledger.Ledger(self.directory / LEDGER)
+
+    def signer(self, passphrase: Passphrase) -> build.Signer:
+        """The CA that signs now, with its key; hold the lock. AuthorityError when another run made another CA sign."""
+        signing = load(self.directory).issuing.name
+        if signing != self.issuing.name:
+            raise AuthorityError(
+                f"{self.directory}: another run made {signing} sign in the place of {self.issuing.name}; run again"
+            )
+        return self.issuing.unlock(passphrase)
 
     def _is_trusted(self, key_id: str) -> bool:
         return any(ca.key_id == key_id for ca in self.trusted)
@@ -387,8 +398,7 @@ def _refuse_what_was_lost(directory: Path, found: dict[str, bool]) -> None:
 
 
 def _complete(directory: Path, wanted: Wanted, *, now: dt.datetime) -> None:
-    keys.check_passphrase(wanted.root_passphrase.value, what=wanted.root_passphrase.what)
-    keys.check_passphrase(wanted.issuing_passphrase.value, what=wanted.issuing_passphrase.what)
+    check_passphrases(wanted)
     root, issuing = nth_name(ROOT, 1), nth_name(ISSUING, 1)
     with disk_errors(directory):
         if not (directory / LEDGER).exists():
@@ -397,6 +407,12 @@ def _complete(directory: Path, wanted: Wanted, *, now: dt.datetime) -> None:
             add_root(directory, root, wanted, phase=SIGNING, now=now)
         if not (directory / issuing).exists():
             add_issuing(directory, issuing, wanted, _read(directory / root, {}), phase=SIGNING, now=now)
+
+
+def check_passphrases(wanted: Wanted) -> None:
+    """RefusedKeyError for a passphrase that is too short for a new key."""
+    for passphrase in (wanted.root_passphrase, wanted.issuing_passphrase):
+        keys.check_passphrase(passphrase.value, what=passphrase.what)
 
 
 def add_root(
@@ -424,7 +440,8 @@ def add_root(
 
 def add_issuing(directory: Path, name: str, wanted: Wanted, root: Ca, *, phase: str, now: dt.datetime) -> None:
     """Add an issuing CA below a root, whose key it takes; hold the lock."""
-    spec = nth(wanted.issuing, int(name.partition("-")[2]))
+    urls = build.urls_below(wanted.publish_url, root.name, answered=False)
+    spec = replace(nth(wanted.issuing, int(name.partition("-")[2])), urls=urls)
     signer = root.unlock(wanted.root_passphrase)
     key = new_key(spec)
     certificate = build.certificate(spec, key.public_key(), signer, now=now)

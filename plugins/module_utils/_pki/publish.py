@@ -140,19 +140,7 @@ def urls(base: str, authority_: authority.Authority | None) -> build.Urls:
     PkiError as `check_url`. Without an authority, which is created in the same run, they are those of the first CA.
     """
     issuing = authority_.issuing.name if authority_ else authority.nth_name(authority.ISSUING, 1)
-    return _urls(base, issuing, ocsp=f"{base}/ocsp")
-
-
-def ca_urls(base: str, root: str) -> build.Urls:
-    """The URLs for the certificate of a CA below the root of this name: the same, without OCSP."""
-    return _urls(base, root, ocsp="")
-
-
-def _urls(base: str, issuer: str, *, ocsp: str) -> build.Urls:
-    if not base:
-        return build.Urls()
-    check_url(base, what="publish_url")
-    return build.Urls(ocsp=ocsp, ca_issuers=f"{base}/ca/{issuer}.crt", crl=f"{base}/crl/{issuer}.crl")
+    return build.urls_below(check_url(base, what="publish_url"), issuing, answered=True)
 
 
 def check_url(url: str, *, what: str) -> str:
