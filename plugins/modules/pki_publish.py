@@ -19,6 +19,7 @@ description:
     certificate in the ledger, and forgets the key when it ends. It is never on a disk.
 notes:
   - The files are, for each CA, C(crl/issuing-1.crl) (DER), C(crl/issuing-1.crl.pem) and C(ca/issuing-1.crt) (DER),
+    C(ca/trusted.pem) and C(crl/trusted.pem), the bundle and all its lists, which keep their names when CAs change,
     and for each server certificate C(ocsp/issuing-1/SERIAL.sha1.der) and C(ocsp/issuing-1/SERIAL.sha256.der), named
     after the hash in the CertID, and the same responses below C(ocsp/) where a client asks for them by GET
     (RFC 9919, with the slashes of the Base64 as folders).
@@ -71,10 +72,10 @@ options:
     default: 7d
   root_crl_lifetime:
     description:
-      - How long the revocation lists of the roots are valid, such as V(365d). A root whose key is kept offline signs
+      - How long the revocation lists of the roots are valid, such as V(360d). A root whose key is kept offline signs
         its list when the key is brought back; the module warns when less than a third is left.
     type: str
-    default: 365d
+    default: 360d
   crl_url:
     description:
       - Where the folder C(crl) is served, such as V(http://pki.example.com/crl), for the extension
@@ -178,14 +179,11 @@ def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
 
 
 def _facts(result: publish.Published) -> dict[str, Any]:
-    lists = {name: (last, crl.read(last.der)) for name, last in result.lists.items()}
+    ends = {name: lifetimes.show(crl.next_update(last.der)) for name, last in result.lists.items()}
     return {
-        "crl": "".join(crl.to_pem(last.der).decode() for last, _listed in lists.values()),
-        "crls": {
-            name: {"number": listed.number, "next_update": lifetimes.show(listed.next_update)}
-            for name, (_last, listed) in lists.items()
-        },
-        "crl_next_update": min((lifetimes.show(listed.next_update) for _last, listed in lists.values()), default=""),
+        "crl": "".join(crl.to_pem(last.der).decode() for last in result.lists.values()),
+        "crls": {name: {"number": last.number, "next_update": ends[name]} for name, last in result.lists.items()},
+        "crl_next_update": min(ends.values(), default=""),
     }
 
 
@@ -199,7 +197,7 @@ def main() -> None:
             "destination": {"type": "path"},
             "crl_lifetime": {"type": "str", "default": "7d"},
             "ocsp_lifetime": {"type": "str", "default": "7d"},
-            "root_crl_lifetime": {"type": "str", "default": "365d"},
+            "root_crl_lifetime": {"type": "str", "default": "360d"},
             "crl_url": {"type": "str", "default": ""},
         },
         supports_check_mode=True,

@@ -8,6 +8,7 @@
     DESTINATION/
       ca/root-1.crt, ca/issuing-1.crt          CA certificates, DER: what caIssuers in certificates names
       crl/issuing-1.crl, crl/issuing-1.crl.pem the revocation list, DER and PEM; one of each root, too
+      ca/trusted.pem, crl/trusted.pem          the bundle and all its lists, under names that stay when CAs change
       ocsp/issuing-1/SERIAL.sha1.der           the response for one certificate, to staple; .sha256.der beside it
       ocsp/BASE64                              the same, where a client asks by GET (RFC 9919, section 5)
 
@@ -43,7 +44,7 @@ class Settings:
     crl_lifetime: dt.timedelta = dt.timedelta(days=7)
     ocsp_lifetime: dt.timedelta = dt.timedelta(days=7)
     # A root whose key is kept offline signs on the days on which it is brought back.
-    root_crl_lifetime: dt.timedelta = dt.timedelta(days=365)
+    root_crl_lifetime: dt.timedelta = dt.timedelta(days=360)
     # Where the folder `crl` is served. With it each list has its URL as IssuingDistributionPoint: certificates that do
     # not name that URL are then refused with it.
     crl_url: str = ""
@@ -125,10 +126,9 @@ class _State:
         *,
         now: dt.datetime,
     ) -> Published:
-        lists = {found.ca.name: new.get(found.ca.key_id) or found.last for found in self.lists if found.ca.trusted}
         return Published(
             changes=tuple(changes),
-            lists={name: last for name, last in lists.items() if last and crl.read(last.der).next_update > now},
+            lists=_trusted(self.lists, new, now=now),
             ocsp={**self.ocsp, **ocsp},
             warnings=tuple(warning for found in self.lists for warning in found.warnings(now=now)),
         )
@@ -183,6 +183,8 @@ def publish(
         made: dict[str, bytes] = {}
         if state.reasons:
             lists, made = _sign(book, state, settings, passphrases=passphrases, now=now)
+        if lists:
+            made.update(_trusted_files(authority_, _trusted(state.lists, lists, now=now)))
         changes = [*state.reasons, *_differing(settings.destination, state.kept)]
         _write(settings.destination, {**state.kept, **made})
         _remove_expired(settings.destination, now=now)
@@ -199,6 +201,8 @@ def _look(authority_: authority.Authority, book: ledger.Ledger, settings: Settin
     for found in lists:
         if found.last and found.listed and not found.due and found.listed.next_update > now:
             kept.update(_crl_files(found.ca, found.last.der))
+    if not any(found.due for found in lists):
+        kept.update(_trusted_files(authority_, _trusted(lists, {}, now=now)))
     due, answered, current = _look_at_responses(publishing, book, settings, now=now)
     return _State(lists=lists, due=tuple(due), kept={**kept, **answered}, ocsp=current)
 
@@ -275,7 +279,7 @@ def _number_in(path: Path, *, issuer: str) -> int:
     """The number of the list that is published; 0 for what cannot be read or is another CA's."""
     try:
         der = path.read_bytes()
-        return crl.read(der).number if crl.issuer_key_id(der) == issuer else 0
+        return crl.number(der) if crl.issuer_key_id(der) == issuer else 0
     except (OSError, ValueError):
         return 0
 
@@ -350,6 +354,21 @@ def _answer(due: Sequence[_Due], responder: build.Signer, settings: Settings, *,
         )
         made.update(_response_files(one.ca, one.question, one.algorithm, der))
     return made
+
+
+def _trusted(
+    lists: Sequence[_List], new: Mapping[str, ledger.RevocationList], *, now: dt.datetime
+) -> dict[str, ledger.RevocationList]:
+    """The lists of the CAs in the bundle by the name of the CA; the new ones come by its key identifier."""
+    current = {found.ca.name: new.get(found.ca.key_id) or found.last for found in lists if found.ca.trusted}
+    return {name: last for name, last in current.items() if last and crl.next_update(last.der) > now}
+
+
+def _trusted_files(authority_: authority.Authority, lists: Mapping[str, ledger.RevocationList]) -> dict[str, bytes]:
+    return {
+        "ca/trusted.pem": authority_.bundle.encode(),
+        "crl/trusted.pem": b"".join(crl.to_pem(last.der) for last in lists.values()),
+    }
 
 
 def _crl(ca: authority.Ca) -> str:

@@ -377,13 +377,13 @@ def test_a_root_whose_key_is_offline_is_a_warning_and_the_rest_is_published(site
     # From two thirds on it would be signed again if the key were here, from one third on somebody has to bring it.
     assert site.publish(now=NOW + 200 * DAY).warnings == ()
     late = site.publish(now=NOW + 300 * DAY)
-    age = f"less than two thirds of its validity are left: it expires at {NOW + 365 * DAY:%Y-%m-%dT%H:%M:%SZ}"
+    age = f"less than two thirds of its validity are left: it expires at {NOW + 360 * DAY:%Y-%m-%dT%H:%M:%SZ}"
     assert late.warnings == (f"crl/root-1.crl: {age}; {missing}",)
     assert list(late.lists) == ["root-1", "issuing-1"]
-    expired = site.publish(now=NOW + 366 * DAY)
+    expired = site.publish(now=NOW + 361 * DAY)
     assert list(expired.lists) == ["issuing-1"]
     assert not (site.destination / "crl/root-1.crl").exists()
-    assert site.publish(now=NOW + 366 * DAY).changes == ()
+    assert site.publish(now=NOW + 361 * DAY).changes == ()
 
 
 def test_a_list_that_was_damaged_in_the_ledger_is_reported(site):
