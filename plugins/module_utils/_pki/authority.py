@@ -422,15 +422,17 @@ def add_root(
     *,
     phase: str,
     now: dt.datetime,
-    certified_by: build.Signer | None = None,
+    certified_by: Ca | None = None,
 ) -> None:
-    """Add a root, with a certificate by another one when that is given; hold the lock."""
+    """Add a root, with a certificate by another one when that is given, whose key it takes; hold the lock."""
     spec = nth(wanted.root, int(name.partition("-")[2]))
     key = new_key(spec)
     cross = None
     if certified_by is not None:
-        cross_spec = replace(spec, profile=profiles.get("cross"))
-        cross = build.certificate(cross_spec, key.public_key(), certified_by, now=now)
+        urls = build.urls_below(wanted.publish_url, certified_by.name, answered=False)
+        signer = certified_by.unlock(wanted.root_passphrase)
+        cross_spec = replace(spec, profile=profiles.get("cross"), urls=urls)
+        cross = build.certificate(cross_spec, key.public_key(), signer, now=now)
     certificate = build.root(spec, key, now=now)
     add(
         directory, name,

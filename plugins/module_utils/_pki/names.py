@@ -77,8 +77,8 @@ def parse_constraints(dns: Iterable[str], networks: Iterable[str]) -> Constraint
     found = tuple(sorted({_network(network) for network in networks}))
     if found and not domains:
         raise RefusedNameError(
-            f"permitted_addresses {', '.join(found)} without permitted_dns would permit no name at all: give the "
-            "domains of brokers and clients in permitted_dns as well"
+            f"permitted_addresses {', '.join(found)} without permitted_dns would permit every name: give the domains "
+            "of brokers and clients in permitted_dns as well"
         )
     return Constraints(dns=domains, networks=found)
 

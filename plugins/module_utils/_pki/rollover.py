@@ -21,7 +21,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from . import authority, build, certificates, ledger, lifetimes
+from . import authority, certificates, ledger, lifetimes
 from .authority import CUT_OVER, INTRODUCED, ISSUING, REPLACED, RETIRED, ROOT, SIGNING
 from .errors import AuthorityError, RefusedRolloverError
 
@@ -154,9 +154,9 @@ def _introduce(authority_: authority.Authority, goal: Goal, wanted: authority.Wa
     authority.check_passphrases(wanted)
     for name in _to_introduce(authority_, goal):
         if name.startswith(ROOT):
-            certified_by = None
-            if goal.cross_certificate:
-                certified_by = _cross_signer(root, wanted)
+            certified_by = root if goal.cross_certificate else None
+            if certified_by:
+                _check_path_length(certified_by)
             authority.add_root(directory, name, wanted, phase=INTRODUCED, now=now, certified_by=certified_by)
         else:
             # Read again: the root may be the one that was added just now.
@@ -165,7 +165,7 @@ def _introduce(authority_: authority.Authority, goal: Goal, wanted: authority.Wa
             authority.add_issuing(directory, name, wanted, above, phase=INTRODUCED, now=now)
 
 
-def _cross_signer(root: authority.Ca, wanted: authority.Wanted) -> build.Signer:
+def _check_path_length(root: authority.Ca) -> None:
     allowed = certificates.path_length(root.certificate)
     # Below it come the new root and its issuing CA.
     if allowed is not None and allowed < 2:
@@ -173,7 +173,6 @@ def _cross_signer(root: authority.Ca, wanted: authority.Wanted) -> build.Signer:
             f"{root.name} allows {allowed} CA below it, so it cannot certify a new root with an issuing CA: set "
             "cross_certificate: false, and give every client the new bundle before the phase reissue"
         )
-    return root.unlock(wanted.root_passphrase)
 
 
 def _move(authority_: authority.Authority, goal: Goal, wanted: authority.Wanted, *, now: dt.datetime) -> None:
