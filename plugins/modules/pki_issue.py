@@ -183,22 +183,21 @@ from ..module_utils._pki import authority, certificates, issue, keys, lifetimes,
 
 def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
     """Issue what has no certificate or one that drifted, return the certificates of all requests."""
+    requests = [_request(request) for request in params["requests"]]
+    now = dt.datetime.now(dt.timezone.utc)
+    directory = Path(params["directory"])
+    # On a virgin CA host there is no authority to load in check mode yet.
+    found = authority.find(directory) if check_mode else authority.load(directory)
     policy = issue.Policy(
         lifetimes={
             profile: lifetimes.parse(lifetime, what=f"lifetimes.{profile}")
             for profile, lifetime in params["lifetimes"].items()
         },
-        urls=publish.urls(params["publish_url"]),
+        urls=publish.urls(params["publish_url"], found),
     )
-    requests = [_request(request) for request in params["requests"]]
-    now = dt.datetime.now(dt.timezone.utc)
-    directory = Path(params["directory"])
-    if check_mode:
-        # On a virgin CA host there is no authority to load yet.
-        found = authority.find(directory)
+    if found is None or check_mode:
         results = issue.plan(found, requests, policy=policy, now=now)
     else:
-        found = authority.load(directory)
         passphrase = authority.issuing_passphrase(params["passphrase"])
         results = issue.issue(found, requests, policy=policy, passphrase=passphrase, now=now)
     trust = {"chain": found.chain, "ca": found.bundle} if found else {"chain": "", "ca": ""}

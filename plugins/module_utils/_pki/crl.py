@@ -107,6 +107,14 @@ def next_update(der: bytes) -> dt.datetime:
     return moment(x509.load_der_x509_crl(der), "next_update")
 
 
+def expired(der: bytes, *, now: dt.datetime) -> bool:
+    """Whether this is a list that nobody accepts any more; what cannot be read is not taken for one."""
+    try:
+        return next_update(der) <= now
+    except ValueError:
+        return False
+
+
 def to_pem(der: bytes) -> bytes:
     """A list as PEM text."""
     return x509.load_der_x509_crl(der).public_bytes(serialization.Encoding.PEM)

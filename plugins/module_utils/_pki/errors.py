@@ -34,3 +34,7 @@ class AuthorityError(PkiError):
 
 class RefusedRevocationError(PkiError):
     """A revocation of what the ledger does not know, or of a CA."""
+
+
+class RefusedRolloverError(PkiError):
+    """A step of a rollover out of its order, or one that would lock somebody out."""
