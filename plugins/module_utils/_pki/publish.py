@@ -52,12 +52,16 @@ class Settings:
 
 @dataclass(frozen=True)
 class Published:
-    """What is published now, and every change with its reason; in a plan the old lists, or none."""
+    """What is published now, and every change with its reason; in a plan the old lists, or none.
+
+    `ocsp` are the responses to staple by serial; a revoked certificate has none, a staple could only harm its owner.
+    """
 
     changes: tuple[str, ...]
     # Of the CAs in the bundle, in its order: what a broker that trusts them needs. By the name of the CA.
     lists: Mapping[str, ledger.RevocationList] = field(default_factory=dict)
     ocsp: Mapping[str, bytes] = field(default_factory=dict)
+    revoked: frozenset[str] = frozenset()
     warnings: tuple[str, ...] = ()
 
 
@@ -109,6 +113,11 @@ class _State:
     ocsp: Mapping[str, bytes]
 
     @property
+    def revoked(self) -> frozenset[str]:
+        """The serials on any of the lists."""
+        return frozenset(entry.serial for found in self.lists for entry in found.entries)
+
+    @property
     def reasons(self) -> list[str]:
         return [
             *(f"{_crl(found.ca)}: {reason}" for found in self.lists if found.due for reason in found.reasons),
@@ -126,7 +135,8 @@ class _State:
         return Published(
             changes=tuple(changes),
             lists=_trusted(self.lists, new, now=now),
-            ocsp={**self.ocsp, **ocsp},
+            ocsp={serial: der for serial, der in {**self.ocsp, **ocsp}.items() if serial not in self.revoked},
+            revoked=self.revoked,
             warnings=tuple(warning for found in self.lists for warning in found.warnings(now=now)),
         )
 
