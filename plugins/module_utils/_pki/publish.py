@@ -90,20 +90,17 @@ class _List:
 
     @property
     def due(self) -> bool:
-        return bool(self.reasons) and self.ca.key_is_here
+        """Whether it is signed now; without the key that is an error, but where the key may be away."""
+        return bool(self.reasons) and not _is_away(self.ca)
 
     def warnings(self, *, now: dt.datetime) -> list[str]:
-        """What cannot be signed here and has to be before long; until two thirds are over, there is time."""
-        if not self.reasons or self.ca.key_is_here:
+        """What cannot be signed here and has to be before long; while only its age counts, there is time."""
+        if self.due or not self.reasons:
             return []
-        only_age = self.listed is not None and not self._differs()
-        if only_age and self.listed and (self.listed.next_update - now) * 3 > self.lifetime:
+        complete = self.listed is not None and set(self.entries) <= self.listed.entries and self.listed.url == self.url
+        if complete and self.listed is not None and (self.listed.next_update - now) * 3 > self.lifetime:
             return []
-        why = "; ".join(self.reasons)
-        return [f"{_crl(self.ca)}: {why}; {authority.offline(self.ca.key_path)}"]
-
-    def _differs(self) -> bool:
-        return self.listed is None or bool(set(self.entries) - self.listed.entries) or self.listed.url != self.url
+        return [f"{_crl(self.ca)}: {'; '.join(self.reasons)}; {authority.offline(self.ca.key_path)}"]
 
 
 @dataclass(frozen=True)
@@ -117,6 +114,7 @@ class _State:
 
     @property
     def revoked(self) -> frozenset[str]:
+        """The serials on any of the lists."""
         return frozenset(entry.serial for found in self.lists for entry in found.entries)
 
     @property
@@ -226,6 +224,11 @@ def _publishes(ca: authority.Ca, book: ledger.Ledger, *, now: dt.datetime) -> bo
     return ca.trusted or (end is not None and end >= now)
 
 
+def _is_away(ca: authority.Ca) -> bool:
+    """Whether the key is not here and need not be: roots can be offline, who is retired can be destroyed."""
+    return not ca.key_is_here and (ca.kind == authority.ROOT or ca.phase == authority.RETIRED)
+
+
 def _look_at_list(ca: authority.Ca, book: ledger.Ledger, settings: Settings, *, now: dt.datetime) -> _List:
     last = book.revocation_list(ca.key_id)
     listed = _read(last, where=book)
@@ -301,7 +304,7 @@ def _look_at_responses(
     due: list[_Due] = []
     files: dict[str, bytes] = {}
     current: dict[str, bytes] = {}
-    for ca, record in _answered(cas, book, now=now):
+    for ca, record in _answered([ca for ca in cas if not _is_away(ca)], book, now=now):
         certificate = book.certificate(record.serial)
         if certificate is None:
             continue

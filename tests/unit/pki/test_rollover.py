@@ -199,6 +199,17 @@ def test_the_list_of_a_retired_ca_is_published_until_its_last_certificate_has_en
     assert not published.exists()
 
 
+def test_a_retired_ca_whose_key_was_destroyed_early_holds_up_nobody_and_one_that_signs_does(directory, tmp_path):
+    issue(directory, keys.generate("ec-p256"))
+    found = roll_to(directory, "retire")
+    (directory / "issuing-1/key.pem").unlink()
+    assert list(publish_lists(found, tmp_path / "www")) == ["root-1", "issuing-2"]
+    (directory / "issuing-2/key.pem").unlink()
+    assert refusal(publish_lists, found, tmp_path / "www", now=NOW + 6 * DAY) == (
+        f"{directory}/issuing-2/key.pem is missing: bring the key back from where it is kept offline, then run again"
+    )
+
+
 def test_what_is_left_behind_is_revoked_and_what_was_replaced_is_not(directory):
     replaced, lost = keys.generate("ec-p256"), keys.generate("ec-p256")
     issue(directory, replaced)
