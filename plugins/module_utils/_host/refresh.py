@@ -180,10 +180,14 @@ def _look_for_lists(run: _Run, memory: Mapping[str, Any]) -> _Found:
     for place in places:
         try:
             found, validators[place] = published.lists(place, known.get(place, {}))
-            for item in found:
-                lists = _with_list(run, lists, item, place)
         except HostError as failure:
             problems.append(str(failure))
+            continue
+        for item in found:
+            try:
+                lists = _with_list(run, lists, item, place)
+            except HostError as failure:
+                problems.append(str(failure))
     problems += [
         f"nothing newer came than the list of {item.issuer} that {_ends(item, run.now)}"
         for item in lists

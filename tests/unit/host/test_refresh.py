@@ -369,6 +369,17 @@ def test_one_list_for_each_issuer_and_one_server_that_is_down_does_not_keep_the_
     assert host.current(lineage.CRL) == root + issuing
 
 
+def test_several_lists_at_one_place_are_judged_one_by_one(host: Host) -> None:
+    host.declare(crl=True)
+    host.install()
+    good = host.pki.crl() + host.pki.crl(issuer=host.pki.root)
+    host.web.serve("/list.crl", type(host.pki)().crl() + good)
+    ((_, result, detail),) = host.refresh()
+    assert result == "failed"
+    assert "is not signed by a CA in mqtt/ca.pem; publish it again; until" in detail
+    assert host.current(lineage.CRL) == good
+
+
 def test_a_list_that_expired_makes_room_for_a_fresh_one_of_another_ca(host: Host) -> None:
     host.declare(crl=True)
     host.install(crl=host.pki.crl(issuer=host.pki.root, end=YOUNG + HOUR))
