@@ -39,6 +39,8 @@ class Check:
     # Directory -> owner, as "user:group": covered with an empty one while the candidate runs.
     scratch: Mapping[str, str]
     timeout: int
+    # Whom the candidate runs as; empty for whom the unit says.
+    user: str = ""
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ def parse(content: bytes, *, source: str) -> Descriptor:
                 success=check["success"],
                 scratch=dict(check.get("scratch", {})),
                 timeout=int(check.get("timeout", 10)),
+                user=check.get("user", ""),
             ),
             lineages={name: dict(parts) for name, parts in data.get("lineages", {}).items()},
             probes=tuple(dict(probe) for probe in data.get("probes", ())),
