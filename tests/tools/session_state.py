@@ -106,7 +106,7 @@ def expect(pki: pathlib.Path, address: str, names: list[str], password: str) -> 
     dashboard = Client(pki, address, "dashboard", password=password)
     dashboard.subscribe(RETAINED[0])
     await_all(dashboard, [RETAINED], f"{address}: dashboard")
-    dashboard.publish("devices/meter/after", "still there")
+    dashboard.publish("devices/connected/after", "still there")
     dashboard.close()
 
 
