@@ -14,15 +14,14 @@ import struct
 _SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
 _PROXY = 0x21  # version 2, command PROXY: a server closes a connection with LOCAL
 _TCP_OVER_IPV4 = 0x11
-_TLV_SSL, _TLV_VERSION, _TLV_CN, _TLV_CIPHER = 0x20, 0x21, 0x22, 0x23
+_TLV_SSL, _TLV_VERSION, _TLV_CN = 0x20, 0x21, 0x22
 # PP2_CLIENT_SSL, PP2_CLIENT_CERT_CONN, PP2_CLIENT_CERT_SESS: TLS, with a certificate; `verify` 0 says that it verified.
 _CLIENT = 0x01 | 0x02 | 0x04
 
 
 def header(*, common_name: str) -> bytes:
     """The header of a client that came over TLS with a verified certificate of that name."""
-    inner = _tlv(_TLV_VERSION, b"TLSv1.3") + _tlv(_TLV_CIPHER, b"TLS_AES_128_GCM_SHA256")
-    inner += _tlv(_TLV_CN, common_name.encode())
+    inner = _tlv(_TLV_VERSION, b"TLSv1.3") + _tlv(_TLV_CN, common_name.encode())
     tls = _tlv(_TLV_SSL, struct.pack("!BI", _CLIENT, 0) + inner)
     addresses = bytes([127, 0, 0, 1, 127, 0, 0, 1]) + struct.pack("!HH", 1, 8883)
     body = addresses + tls
