@@ -136,6 +136,7 @@ def mount_script(*, future: str, notify: str, scratch: Mapping[str, str]) -> str
     lines += _READ_ONLY.splitlines()
     lines += [f"mount -t tmpfs -o mode=1777 tmpfs {path}" for path in _TEMPORARY_DIRECTORIES]
     for path, owner in scratch.items():
+        lines += _missing(path)
         lines += [
             f"mount -t tmpfs -o mode=0700 tmpfs {quoted(path)}",
             f"chown {quoted(owner)} {quoted(path)}",
@@ -144,6 +145,24 @@ def mount_script(*, future: str, notify: str, scratch: Mapping[str, str]) -> str
     # Not exec: this shell stays root and pid 1, so that the kernel's death signal survives the daemon's change of user.
     lines += ["ip link set lo up", '"$@" || exit $?', "exit 0"]
     return "\n".join(lines)
+
+
+def _missing(path: str) -> list[str]:
+    """What makes a directory that only the service's start makes, without the host seeing it."""
+    if os.path.isdir(path):
+        return []
+    parent = os.path.dirname(path)
+    while not os.path.isdir(parent):
+        parent = os.path.dirname(parent)
+    layers = f"/dev/shm/missing{path}"
+    options = f"lowerdir={parent},upperdir={layers}/upper,workdir={layers}/work"
+    return [
+        f"mkdir -p {shlex.quote(layers)}/upper {shlex.quote(layers)}/work",
+        # The upper layer decides mode and owner of the merged directory.
+        f"chmod --reference={shlex.quote(parent)} {shlex.quote(layers)}/upper",
+        f"mount -t overlay -o {shlex.quote(options)} overlay {shlex.quote(parent)}",
+        f"mkdir -p {shlex.quote(path)}",
+    ]
 
 
 def _group_of(user: str) -> str:

@@ -20,6 +20,13 @@ DIRECTORY = "/etc/bulwark/services.d"
 # Activations from weak to strong.
 NONE, RELOAD, RESTART, START = "none", "reload", "restart", "start"
 _STRENGTH = (NONE, RELOAD, RESTART, START)
+# Kind of probe -> what it must say.
+_PROBES = {
+    "tls": ("address", "port", "lineage"),
+    "mqtt": ("address", "port", "lineage"),
+    # A unix socket, without TLS; with `proxy_common_name`, one behind a proxy that tells this name.
+    "socket": ("path",),
+}
 
 
 @dataclass(frozen=True)
@@ -102,8 +109,8 @@ def parse(content: bytes, *, source: str) -> Descriptor:
             _require(part, ("certificate", "crl", "ca", "ocsp"), source=f"{source}: lineages.{name}")
             _require(action, (NONE, RELOAD, RESTART), source=f"{source}: lineages.{name}.{part}")
     for number, probe in enumerate(descriptor.probes):
-        _require(probe.get("kind"), ("tls", "mqtt"), source=f"{source}: probes[{number}].kind")
-        for key in ("address", "port", "lineage"):
+        _require(probe.get("kind"), tuple(_PROBES), source=f"{source}: probes[{number}].kind")
+        for key in _PROBES[probe["kind"]]:
             if key not in probe:
                 raise StoreError(f"{source}: probes[{number}] has no {key!r}; add it")
     return descriptor

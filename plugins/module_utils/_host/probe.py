@@ -409,15 +409,36 @@ def mqtt_connect(
     with connect_tls(
         address=address, port=port, server_name=server_name, timeout=timeout, context=context
     ) as connection:
-        client = mqtt.Client(connection=connection, version=mqtt.V311, timeout=timeout)
+        return _connack(connection, endpoint(address, port), timeout=timeout, username=username, password=password)
+
+
+def mqtt_connect_local(*, path: str, timeout: float, header: bytes = b"") -> int:
+    """The CONNACK code of an MQTT 3.1.1 CONNECT to a unix socket, `header` sent in front of it.
+
+    Raises ProbeError when nothing listens there or there is no CONNACK.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(timeout)
         try:
-            # 23 characters of letters and digits are all that 3.1.1 obliges a server to take (section 3.1.3.1).
-            connack = client.connect(client_id=f"bulwark{secrets.token_hex(8)}", username=username, password=password)
-            if connack.code == 0:
-                client.disconnect()
-        except mqtt.MqttError as error:
-            raise ProbeError(f"{endpoint(address, port)}: no CONNACK: {mqtt_failure(error)}") from error
-        return connack.code
+            connection.connect(path)
+            connection.sendall(header)
+        except OSError as error:
+            raise ProbeError(f"{path}: cannot connect: {reason(error)}") from error
+        return _connack(connection, path, timeout=timeout)
+
+
+def _connack(
+    connection: socket.socket, where: str, *, timeout: float, username: str | None = None, password: str | None = None
+) -> int:
+    client = mqtt.Client(connection=connection, version=mqtt.V311, timeout=timeout)
+    try:
+        # 23 characters of letters and digits are all that 3.1.1 obliges a server to take (section 3.1.3.1).
+        connack = client.connect(client_id=f"bulwark{secrets.token_hex(8)}", username=username, password=password)
+        if connack.code == 0:
+            client.disconnect()
+    except mqtt.MqttError as error:
+        raise ProbeError(f"{where}: no CONNACK: {mqtt_failure(error)}") from error
+    return connack.code
 
 
 def is_tls(error: ProbeError) -> bool:

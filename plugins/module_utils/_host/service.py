@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from . import files, lineage, probe, process
+from . import files, lineage, probe, process, proxy_v2
 from .descriptor import NONE, RELOAD, RESTART, START, Descriptor
 from .errors import ActivationError, HostError, ProbeError, StoreError
 from .transaction import ACTIVATING
@@ -111,6 +111,9 @@ def restore_before_boot(plan: Mapping[str, Any], _phase: str) -> None:
 
 def check_probe(item: Mapping[str, Any], *, store: str) -> None:
     """One probe of a descriptor; ProbeError says what is served instead."""
+    if item["kind"] == "socket":
+        _check_socket(item)
+        return
     address, port = item["address"], int(item["port"])
     served_lineage = lineage.Lineage(store, item["lineage"])
     expected = _certificate(served_lineage)
@@ -120,6 +123,15 @@ def check_probe(item: Mapping[str, Any], *, store: str) -> None:
         raise ProbeError(f"{probe.endpoint(address, port)}: serves another certificate than {_path(served_lineage)}")
     if item["kind"] == "mqtt":
         _check_connect(item, served_lineage, server_name=server_name)
+
+
+def _check_socket(item: Mapping[str, Any]) -> None:
+    """Behind the PROXY header of a client with a certificate, CONNECT must be let in; without, any CONNACK will do."""
+    name = item.get("proxy_common_name")
+    header = proxy_v2.header(common_name=name) if name else b""
+    code = probe.mqtt_connect_local(path=item["path"], timeout=_PROBE_TIMEOUT, header=header)
+    if name and code != 0:
+        raise ProbeError(f"{item['path']}: answers CONNECT behind a PROXY header for {name} with CONNACK {code}")
 
 
 def _check_connect(item: Mapping[str, Any], served_lineage: lineage.Lineage, *, server_name: str | None) -> None:

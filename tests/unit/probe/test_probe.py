@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import socket
 import ssl
+import threading
 import time
 
 import pytest
-from ansible_collections.bulwark.mqtt.plugins.module_utils._host import probe, tls_wire
+from ansible_collections.bulwark.mqtt.plugins.module_utils._host import probe, proxy_v2, tls_wire
 from ansible_collections.bulwark.mqtt.plugins.module_utils._host.errors import ProbeError
 
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
@@ -163,6 +164,45 @@ def test_the_connack_code_is_returned(serve_tls, authority, connack, code):
     assert code == probe.mqtt_connect(
         **at(port), cafile=authority.ca, certfile=authority.certificate("client"), keyfile=authority.key("client")
     )
+
+
+def test_a_unix_socket_gets_the_header_before_connect(tmp_path):
+    path, received = str(tmp_path / "x.sock"), []
+    header = proxy_v2.header(common_name="meter")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(path)
+        listening.listen()
+
+        def handle():
+            connection, _peer = listening.accept()
+            with connection:
+                while len(received) <= len(header):
+                    received.extend(connection.recv(4096))
+                connection.sendall(CONNACK_NOT_AUTHORIZED)
+                connection.recv(4096)
+
+        broker = threading.Thread(target=handle)
+        broker.start()
+        assert probe.mqtt_connect_local(path=path, timeout=5, header=header) == 5
+        broker.join()
+    assert bytes(received[: len(header)]) == header
+    assert received[len(header)] >> 4 == 1  # CONNECT
+
+
+def test_a_socket_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(ProbeError, match=rf"^{tmp_path}/x\.sock: cannot connect: No such file or directory$"):
+        probe.mqtt_connect_local(path=str(tmp_path / "x.sock"), timeout=1)
+
+
+def test_the_proxy_header_names_a_client_whose_certificate_verified():
+    header = proxy_v2.header(common_name="meter")
+    # Signature, version and command, TCP over IPv4, length (proxy-protocol.txt section 2.2).
+    assert header[:14] == b"\r\n\r\n\0\r\nQUIT\n\x21\x11"
+    assert int.from_bytes(header[14:16], "big") == len(header) - 16
+    # PP2_TYPE_SSL: client flags SSL, CERT_CONN and CERT_SESS, verify 0; PP2_SUBTYPE_SSL_CN.
+    assert header[28] == 0x20
+    assert header[31:36] == b"\x07\0\0\0\0"
+    assert header.endswith(b"\x22\x00\x05meter")
 
 
 @pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])
