@@ -101,7 +101,10 @@ changes:
   elements: str
   sample: ["crl/issuing-1.crl: revocations that it lacks: 1"]
 crl:
-  description: The revocation list in PEM form. In check mode the one before, or empty.
+  description:
+    - The revocation list in PEM form, and behind it the root's, which has no entries and is good as long as the root.
+      Servers that check every CA of a client's chain need both.
+    - In check mode the one before, or empty.
   returned: success
   type: str
 crl_number:
@@ -159,20 +162,21 @@ def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
         result = publish.plan(found, settings, now=now)
     else:
         passphrase = authority.issuing_passphrase(params["passphrase"])
-        result = publish.publish(authority.load(directory), settings, passphrase=passphrase, now=now)
+        found = authority.load(directory)
+        result = publish.publish(found, settings, passphrase=passphrase, now=now)
     return {
         "changed": bool(result.changes),
         "changes": list(result.changes),
-        **_facts(result),
+        **_facts(result, root_list=found.root_list if found else ""),
         **_answers(result, serials),
         "diff": {"prepared": "".join(f"{change}\n" for change in result.changes)},
     }
 
 
-def _facts(result: publish.Published) -> dict[str, Any]:
+def _facts(result: publish.Published, *, root_list: str) -> dict[str, Any]:
     last = result.revocation_list
     return {
-        "crl": crl.to_pem(last.der).decode() if last else "",
+        "crl": crl.to_pem(last.der).decode() + root_list if last else "",
         "crl_number": last.number if last else 0,
         "crl_next_update": lifetimes.show(crl.read(last.der).next_update) if last else "",
     }

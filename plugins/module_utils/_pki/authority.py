@@ -8,7 +8,7 @@
     DIRECTORY/            0700
       .lock               held by whoever changes something
       ledger.sqlite       0600
-      root-1/             0700  cert.pem, key.pem (0600, encrypted; may be taken offline)
+      root-1/             0700  cert.pem, key.pem (0600, encrypted; may be taken offline), crl.pem
       issuing-1/          0700  cert.pem, key.pem (0600, encrypted)
 
 Each CA is a folder that appears in one rename, complete, after the ledger knows its certificate. The number leaves
@@ -25,11 +25,12 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
-from . import build, certificates, keys, ledger
+from . import build, certificates, crl, keys, ledger
 from .drift import drift
 from .errors import AuthorityError
 
@@ -113,6 +114,12 @@ class Authority:
     def bundle(self) -> str:
         """What peers trust, in PEM: the root first, then the issuing CA."""
         return certificates.to_pem(self.root.certificate) + self.chain
+
+    @property
+    def root_list(self) -> str:
+        """The root's revocation list in PEM, '' for a CA that was made before there was one."""
+        path = self.root.directory / "crl.pem"
+        return path.read_text(encoding="ascii") if path.is_file() else ""
 
     def open_ledger(self) -> ledger.Ledger:
         """The ledger of this authority."""
@@ -223,7 +230,9 @@ def _complete(directory: Path, wanted: Wanted, *, now: dt.datetime) -> None:
             ledger.create(directory / LEDGER)
         if not (directory / ROOT).exists():
             key = keys.generate(wanted.root.key_type or wanted.root.profile.key_type)
-            _store(directory / ROOT, build.root(wanted.root, key, now=now), key, "root", wanted.root_passphrase)
+            root = build.root(wanted.root, key, now=now)
+            files = {"crl.pem": _empty_list(build.Signer(certificate=root, key=key), now=now)}
+            _store(directory / ROOT, root, key, "root", wanted.root_passphrase, files)
         if not (directory / ISSUING).exists():
             signer = _read(directory / ROOT).unlock(wanted.root_passphrase)
             key = keys.generate(wanted.issuing.key_type or wanted.issuing.profile.key_type)
@@ -231,8 +240,23 @@ def _complete(directory: Path, wanted: Wanted, *, now: dt.datetime) -> None:
             _store(directory / ISSUING, certificate, key, "issuing", wanted.issuing_passphrase)
 
 
+def _empty_list(root: build.Signer, *, now: dt.datetime) -> bytes:
+    """The root's revocation list, as PEM and good as long as the root: its key is offline when another would be due.
+
+    The root certifies issuing CAs only, which are replaced and not revoked. Servers that check every CA of a client's
+    chain, as nginx does (X509_V_FLAG_CRL_CHECK_ALL), refuse all clients without it.
+    """
+    lifetime = certificates.not_after(root.certificate) - now
+    return crl.to_pem(crl.build(root, (), number=1, lifetime=lifetime, url="", now=now))
+
+
 def _store(
-    target: Path, certificate: x509.Certificate, key: keys.PrivateKey, profile: str, passphrase: Passphrase
+    target: Path,
+    certificate: x509.Certificate,
+    key: keys.PrivateKey,
+    profile: str,
+    passphrase: Passphrase,
+    files: Mapping[str, bytes] = MappingProxyType({}),
 ) -> None:
     """Write the folder of a CA beside its place, record the certificate, then rename.
 
@@ -244,6 +268,8 @@ def _store(
     staged.mkdir(mode=0o700)
     _write(staged / "key.pem", keys.to_pem(key, passphrase=passphrase.value.encode()), mode=0o600)
     _write(staged / "cert.pem", certificates.to_pem(certificate).encode(), mode=0o644)
+    for name, content in files.items():
+        _write(staged / name, content, mode=0o644)
     _sync(staged)
     with ledger.Ledger(target.parent / LEDGER) as book:
         book.record([ledger.Entry(certificate=certificate, profile=profile)])

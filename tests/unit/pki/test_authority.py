@@ -10,8 +10,10 @@ import subprocess
 
 import pki_samples as samples
 import pytest
-from ansible_collections.bulwark.mqtt.plugins.module_utils._pki import authority, certificates, keys
+from ansible_collections.bulwark.mqtt.plugins.module_utils._pki import authority, certificates, crl, keys
 from ansible_collections.bulwark.mqtt.plugins.module_utils._pki.errors import AuthorityError, PkiError, RefusedKeyError
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
 
 def message(function, *arguments, **named):
@@ -37,6 +39,7 @@ def test_a_new_directory_has_two_cas_and_a_ledger_that_nobody_else_can_read(tmp_
         "ledger.sqlite": "0600",
         "root-1": "0700",
         "root-1/cert.pem": "0644",
+        "root-1/crl.pem": "0644",
         "root-1/key.pem": "0600",
     }
     assert directory.stat().st_mode & 0o777 == 0o700
@@ -215,3 +218,24 @@ def test_two_creations_at_once_make_one_ca(tmp_path):
     samples.side_by_side([program, program, program])
     profiles = [row["profile"] for row in samples.sql(directory / "ledger.sqlite", "SELECT profile FROM certificate")]
     assert sorted(profiles) == ["issuing", "root"]
+
+
+def test_openssl_finds_a_list_of_every_ca_with_the_roots_own(directory):
+    made = authority.load(directory)
+    (directory / "root.crl").write_text(made.root_list)
+    command = ["openssl", "verify", "-crl_check", "-attime", str(int(samples.NOW.timestamp())), "-CAfile"]
+    command += [directory / "root-1/cert.pem", "-CRLfile", directory / "root.crl", directory / "issuing-1/cert.pem"]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout.endswith(": OK\n")
+
+
+def test_the_list_of_the_root_is_good_as_long_as_the_root(directory):
+    made = authority.load(directory)
+    listed = x509.load_pem_x509_crl(made.root_list.encode())
+    assert crl.read(listed.public_bytes(serialization.Encoding.DER)).next_update == certificates.not_after(
+        made.root.certificate
+    )
+
+
+def test_a_ca_of_an_earlier_version_has_no_list_of_its_root(directory):
+    (directory / "root-1/crl.pem").unlink()
+    assert authority.load(directory).root_list == ""
