@@ -42,7 +42,7 @@ def complete(servers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         {
             **server,
             "first_at_port": all(other["port"] != server["port"] for other in known[:number]),
-            "proxy_protocol": server["topology"] == "nginx",
+            "proxy_protocol": server["topology"] == "nginx" and server["identity"] == "certificate",
             "route": _route(server),
             "firewall_rule": {
                 "name": f"nginx_stream-{server['port']}",
@@ -63,11 +63,11 @@ def _with_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
     server = {**_DEFAULTS, **given}
     # YAML reads `off` as false.
     server["stapling"] = "off" if server["stapling"] is False else server["stapling"]
-    ends_tls, local = server["topology"] != "passthrough", server["topology"] == "nginx"
-    server.setdefault("client_certificates", ends_tls and server["identity"] == "certificate")
+    ends_tls, certified = server["topology"] != "passthrough", server["identity"] == "certificate"
+    server.setdefault("client_certificates", ends_tls and certified)
     # Without it a web page could make a browser speak to the broker (ALPACA); a client that names none is let in.
     server.setdefault("alpn", ["mqtt"] if ends_tls else [])
-    server.setdefault("brokers", [DEFAULT_BROKER] if local else [])
+    server.setdefault("brokers", [DEFAULT_BROKER] if certified and server["topology"] == "nginx" else [])
     if not server["broker_ca"] and server["lineage"]:
         server["broker_ca"] = f"/etc/bulwark/tls/{server['lineage']}/current/ca.pem"
     return server
@@ -114,7 +114,7 @@ def _words(server: Mapping[str, Any]) -> Iterable[str]:
 
 def _brokers(server: Mapping[str, Any]) -> Iterable[str]:
     if not server["brokers"]:
-        yield "has no brokers; give addresses with ports"
+        yield "has no brokers; give addresses with ports, or unix:/path"
     for broker in server["brokers"]:
         host = _host(broker)
         if host is None:
@@ -124,8 +124,8 @@ def _brokers(server: Mapping[str, Any]) -> Iterable[str]:
             )
         elif server["topology"] == "nginx" and host and not ipaddress.ip_address(host).is_loopback:
             yield (
-                f"would tell {broker} who the client is, and so could everybody who reaches it; use a socket or the"
-                " loopback, or topology reencrypt or passthrough"
+                f"would speak to {broker} without TLS, where others could listen, and claim to be any client; use a"
+                " socket or the loopback, or topology reencrypt or passthrough"
             )
     if server["balance"] == "identity" and not server["client_certificates"]:
         yield "balances by identity, but asks for no client certificate; use balance least_conn or source"

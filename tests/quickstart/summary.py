@@ -38,7 +38,13 @@ def commands(report: dict[str, Any]) -> tuple[str, str]:
     return shlex.join(subscribe), shlex.join(publish)
 
 
-def summary(report: dict[str, Any], *, changed: int) -> str:
+def logged_name(log: str) -> str:
+    """The name by which the broker let a client in, from its own log."""
+    found = re.search(r"u'([^']*)'", log)
+    return found.group(1) if found else "nobody"
+
+
+def summary(report: dict[str, Any], *, changed: int, logged: str) -> str:
     """The text of the summary."""
     identity = report["identity"]
     subscribe, publish = commands(report)
@@ -49,6 +55,7 @@ def summary(report: dict[str, Any], *, changed: int) -> str:
             f"Endpoint         mqtts://{report['address']}:{report['port']} ({report['server_name']})",
             f"CA file          {near(identity + '/ca.pem')}",
             f"Demo device      {report['client']}: {near(identity)}/",
+            f"Broker's log     client {logged}",
             f"Changed          {f'{changed} tasks' if changed else 'nothing'}",
             "",
             "Listen as the device, then publish as the device in a second terminal:",
@@ -69,9 +76,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("report", type=Path, help="what bulwark.mqtt.verify wrote")
     parser.add_argument("log", type=Path, help="output of the deployment")
+    parser.add_argument("broker_log", type=Path, help="line of the broker's log in which it let the device in")
     arguments = parser.parse_args()
     report = json.loads(arguments.report.read_text(encoding="utf-8"))
-    print(summary(report, changed=changes(arguments.log.read_text(encoding="utf-8"))))
+    changed = changes(arguments.log.read_text(encoding="utf-8"))
+    print(summary(report, changed=changed, logged=logged_name(arguments.broker_log.read_text(encoding="utf-8"))))
 
 
 if __name__ == "__main__":

@@ -70,8 +70,9 @@ def test_off_is_understood_as_yaml_reads_it():
     assert complete([{**EDGE, "stapling": False}])[0]["stapling"] == "off"
 
 
-def test_only_where_tls_ends_beside_the_broker_a_header_tells_the_name():
-    assert [server["proxy_protocol"] for server in complete([EDGE, PASSTHROUGH, REENCRYPT])] == [True, False, False]
+def test_only_where_tls_ends_beside_the_broker_a_header_tells_the_name_of_a_certificate():
+    servers = [EDGE, {**EDGE, "identity": "password"}, PASSTHROUGH, REENCRYPT]
+    assert [server["proxy_protocol"] for server in complete(servers)] == [True, False, False, False]
 
 
 def test_the_first_server_of_a_port_answers_for_it():
@@ -123,7 +124,7 @@ def test_good_servers_have_no_problems(servers):
             "port 8883 has 'a;b' in alpn; give names of protocols, such as mqtt or http/1.1",
         ),
         (
-            {**EDGE, "crl": True, "identity": "password"},
+            {**EDGE, "crl": True, "identity": "password", "brokers": ["unix:/run/x"]},
             "port 8883 has a revocation list (crl) and asks for no client certificate; set client_certificates: true",
         ),
         (
@@ -136,15 +137,16 @@ def test_good_servers_have_no_problems(servers):
         (
             {**EDGE, "brokers": ["192.0.2.1:1883"]},
             (
-                "port 8883 would tell 192.0.2.1:1883 who the client is, and so could everybody who reaches it; use a"
-                " socket or the loopback, or topology reencrypt or passthrough"
+                "port 8883 would speak to 192.0.2.1:1883 without TLS, where others could listen, and claim to be"
+                " any client; use a socket or the loopback, or topology reencrypt or passthrough"
             ),
         ),
         (
-            {**EDGE, "identity": "password", "balance": "identity"},
+            {**EDGE, "identity": "password", "balance": "identity", "brokers": ["unix:/run/x"]},
             "port 8883 balances by identity, but asks for no client certificate; use balance least_conn or source",
         ),
-        ({**PASSTHROUGH, "brokers": []}, "port 8883 has no brokers; give addresses with ports"),
+        ({**EDGE, "identity": "password"}, "port 8883 has no brokers; give addresses with ports, or unix:/path"),
+        ({**PASSTHROUGH, "brokers": []}, "port 8883 has no brokers; give addresses with ports, or unix:/path"),
         (
             {**PASSTHROUGH, "crl": True, "lineage": "mqtt"},
             "port 8883 leaves TLS to the broker (passthrough), so lineage, crl would do nothing; leave it out",
