@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime as dt
 import os
 import tempfile
@@ -14,9 +15,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import candidate, descriptor, files, lineage, service, transaction
+from . import candidate, descriptor, files, lineage, published, service, transaction
 from .descriptor import NONE, START, Descriptor
-from .errors import StoreError
+from .errors import CheckError, HostError, StoreError
 from .transaction import State
 
 HOST_STATE = State(journals="/var/lib/bulwark/transactions", lock="/run/lock/bulwark.lock", run="/run/bulwark")
@@ -44,6 +45,8 @@ class Installed:
     after: Mapping[str, Any]
     activated: list[str] = field(default_factory=list)
     recovered: list[str] = field(default_factory=list)
+    # What did not work and did not matter enough to refuse the rest.
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -67,24 +70,43 @@ class Configured:
 
 
 def install(
-    target: lineage.Lineage, material: Material, *, declaration: lineage.Declaration, check_mode: bool = False
+    target: lineage.Lineage,
+    material: Material,
+    *,
+    declaration: lineage.Declaration,
+    check_mode: bool = False,
+    expected: str | None = None,
 ) -> Installed:
-    """Make `material` the current version of a lineage and every running service that uses it serve it."""
+    """Make `material` the current version of a lineage and every running service that uses it serve it.
+
+    StoreError when `expected` is given and another version is current by now.
+    """
     with _working(state_of(target.store), check_mode=check_mode) as (state, recovered):
+        if expected is not None and target.current_version() != expected:
+            raise StoreError(f"{target.current}: was changed by another run in the meantime; the next run looks again")
         current = target.read(target.current_version())
         version = _assembled(target, material, current)
-        if material.ocsp is None and lineage.OCSP in version and not _still_good(target, version, state):
-            del version[lineage.OCSP]
-        return _install(
+        notes = []
+        if material.ocsp is None:
+            _drop_stale_response(target, version, state)
+            if lineage.OCSP not in version and declaration.refresh.ocsp and not check_mode:
+                notes = _fetch_response(target, version, declaration.refresh, state)
+        installed = _install(
             target, version, declaration=declaration, state=state, check_mode=check_mode, recovered=recovered
         )
+        return dataclasses.replace(installed, notes=notes)
 
 
 def roll_back(target: lineage.Lineage) -> Installed:
-    """Make the version before the current one current again, with the same checks and probes as a new one."""
+    """Make certificate, key and CA of the version before the current one current again, with all checks and probes."""
     with _working(state_of(target.store), check_mode=False) as (state, recovered):
         version = target.read(lineage.previous_version(target))
         declaration = target.declaration()
+        # Not the list: an older one would let in who was revoked since.
+        current = target.read(target.current_version())
+        if lineage.CRL in current:
+            version[lineage.CRL] = current[lineage.CRL]
+        _drop_stale_response(target, version, state)
         return _install(target, version, declaration=declaration, state=state, check_mode=False, recovered=recovered)
 
 
@@ -169,10 +191,30 @@ def _assembled(target: lineage.Lineage, material: Material, current: Mapping[str
     )
 
 
-def _still_good(target: lineage.Lineage, version: Mapping[str, bytes], state: State) -> bool:
-    """Whether a response that was kept can be stapled: one that went stale must not stand in the way of what is new."""
+def _drop_stale_response(target: lineage.Lineage, version: dict[str, bytes], state: State) -> None:
+    """Leave out a kept response that cannot be stapled any more: it must not stand in the way of what is new."""
+    if lineage.OCSP not in version:
+        return
     with state.scratch() as scratch:
-        return not lineage.ocsp_problem(target, version, scratch=scratch, now=_now())
+        try:
+            lineage.require_good(lineage.answered(target, version, scratch=scratch), now=_now())
+        except CheckError:
+            del version[lineage.OCSP]
+
+
+def _fetch_response(
+    target: lineage.Lineage, version: dict[str, bytes], refresh: lineage.Refresh, state: State
+) -> list[str]:
+    """Put a response with a new certificate, so that its first handshake is stapled; why not, where there is none."""
+    places = published.responders(version, refresh)
+    if places:
+        with state.scratch() as scratch:
+            try:
+                found = published.response(target, version, places, scratch=scratch, now=_now())
+                version[lineage.OCSP] = found.der
+            except HostError as failure:
+                return [f"{target.name}: installed without a stapled response: {failure}"]
+    return []
 
 
 def _install(
