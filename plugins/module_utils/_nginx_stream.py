@@ -43,6 +43,10 @@ def complete(servers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             **server,
             "first_at_port": all(other["port"] != server["port"] for other in known[:number]),
             "proxy_protocol": server["topology"] == "nginx" and server["identity"] == "certificate",
+            # Whether a client with a certificate is answered by a broker that it can speak MQTT to.
+            "greeted": server["topology"] == "nginx"
+            and server["identity"] == "certificate"
+            and "mqtt" in server["alpn"],
             "route": _route(server),
             "firewall_rule": {
                 "name": f"nginx_stream-{server['port']}",

@@ -53,6 +53,7 @@ def test_a_server_needs_a_port_and_a_lineage_and_gets_the_rest():
             "sources": [],
             "first_at_port": True,
             "proxy_protocol": True,
+            "greeted": True,
             "route": "",
             "firewall_rule": {"name": "nginx_stream-8883", "port": 8883, "sources": []},
             "probe": {"kind": "tls", "port": 8883, "server_name": ""},
