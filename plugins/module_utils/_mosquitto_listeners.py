@@ -55,6 +55,8 @@ def _problems_of_socket(listener: Mapping[str, Any]) -> list[str]:
         )
     if "lineage" in listener:
         found.append("has a lineage, but no TLS; leave it out")
+    if listener.get("protocol", "mqtt") != "mqtt":
+        found.append(f"has protocol {listener['protocol']}, which needs a port; give it one and a lineage")
     proxied, identity = listener.get("proxy_protocol", False), listener.get("identity", "certificate")
     if proxied and identity != "certificate":
         found.append("has proxy_protocol, which tells a common name and no password; set identity: certificate")

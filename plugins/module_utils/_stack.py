@@ -61,6 +61,9 @@ SOFTWARE = {
             "global_limits": Since((2, 1), f"{_MOSQUITTO_2_1}: global_max_clients, global_max_connections"),
             # Only of a build with libargon2, which Debian's is.
             "argon2_passwords": Since((2, 1), "mosquitto 2.1.0 libcommon/password_common.c"),
+            # libwebsockets has its own TLS: no identity from certificates, no revocation list, no reload.
+            "builtin_websockets": Since((2, 1), f"{_MOSQUITTO_2_1}: WebSockets without libwebsockets"),
+            "bridge_ciphers": Since((2, 1), f"{_MOSQUITTO_2_1}: bridge_ciphers, bridge_ciphers_tls1.3"),
             "retain_expiry_interval": Since((2, 0, 21), "mosquitto ChangeLog 2.0.21: retain_expiry_interval"),
         },
     ),

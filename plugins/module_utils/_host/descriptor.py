@@ -39,6 +39,10 @@ class Check:
     # Directory -> owner, as "user:group": covered with an empty one while the candidate runs.
     scratch: Mapping[str, str]
     timeout: int
+    # Files in those directories that the candidate finds there as copies: state without which it does not start.
+    keep: tuple[str, ...] = ()
+    # Whom the candidate runs as; empty for whom the unit says.
+    user: str = ""
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,8 @@ def parse(content: bytes, *, source: str) -> Descriptor:
                 success=check["success"],
                 scratch=dict(check.get("scratch", {})),
                 timeout=int(check.get("timeout", 10)),
+                keep=tuple(check.get("keep", ())),
+                user=check.get("user", ""),
             ),
             lineages={name: dict(parts) for name, parts in data.get("lineages", {}).items()},
             probes=tuple(dict(probe) for probe in data.get("probes", ())),

@@ -266,7 +266,7 @@ def _judge(
     for item in services:
         if check_mode and not (candidate.present(item.check) and _has_lineages(item)):
             continue
-        user = service.unit_state(item.unit).user
+        user = item.check.user or service.unit_state(item.unit).user
         with state.scratch() as scratch:
             candidate.judge(item.check, changes, unit=item.unit, user=user, scratch=scratch)
         checks.append(" ".join(item.check.argv))
