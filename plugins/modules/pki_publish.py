@@ -178,7 +178,7 @@ def _facts(result: publish.Published, *, root_list: str) -> dict[str, Any]:
     return {
         "crl": crl.to_pem(last.der).decode() + root_list if last else "",
         "crl_number": last.number if last else 0,
-        "crl_next_update": lifetimes.show(crl.read(last.der).next_update) if last else "",
+        "crl_next_update": lifetimes.show(crl.next_update(last.der)) if last else "",
     }
 
 

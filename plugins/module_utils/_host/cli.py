@@ -133,13 +133,20 @@ def _status_of(item: lineage.Lineage) -> dict[str, Any]:
         "names": facts.get("names", list(declaration.names)),
         "crl": lineage.list_facts(item, content),
         "ocsp": lineage.response_facts(item, content, now=dt.datetime.now(dt.timezone.utc)),
-        "refresh": {part: _known(known) for part, known in refresh.remembered(item).items()},
+        "refresh": _refresh_of(item, declaration.refresh),
     }
 
 
-def _known(known: Mapping[str, Any]) -> dict[str, Any]:
-    """Of what is remembered, what a person or a monitor asks for."""
-    return {name: known.get(name, "") for name in ("result", "detail", "last_attempt", "last_success")}
+def _refresh_of(item: lineage.Lineage, wanted: lineage.Refresh) -> dict[str, dict[str, str]]:
+    """What became of each part that the host refreshes, as a person or a monitor asks for it."""
+    remembered = refresh.remembered(item)
+    never = {"result": refresh.NOT_YET, "detail": "the timer has not come yet"}
+    names = ("result", "detail", "last_attempt", "last_success")
+    return {
+        part: {name: remembered.get(part, never).get(name, "") for name in names}
+        for part in ("crl", "ocsp")
+        if getattr(wanted, part)
+    }
 
 
 def _last_success(known: Mapping[str, Any]) -> str:

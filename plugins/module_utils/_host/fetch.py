@@ -10,11 +10,13 @@ verified (RFC 5280, section 8). Nothing of the environment decides where a reque
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import socket
+import threading
 import time
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from .errors import HostError
@@ -87,27 +89,53 @@ def _ask(
         path = urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
         connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=CONNECT_SECONDS)
         try:
-            connection.request(method, path, body, {"User-Agent": "bulwark-tls", "Connection": "close", **headers})
-            with connection.getresponse() as answer:
-                return answer.status, answer, _read(answer, url, limit=limit, deadline=deadline)
+            connection.connect()
+            with _ended_at(deadline, connection.sock):
+                connection.request(method, path, body, {"User-Agent": "bulwark-tls", "Connection": "close", **headers})
+                with connection.getresponse() as answer:
+                    content = _read(answer, url, limit=limit, deadline=deadline)
+                    _require_time(url, deadline)
+                    return answer.status, answer, content
         finally:
             connection.close()
     except (OSError, http.client.HTTPException, ValueError) as failure:
+        _require_time(url, deadline)
         raise FetchError(f"{url}: {_words(failure)}") from None
+
+
+def _require_time(url: str, deadline: float) -> None:
+    """Whatever was read after the deadline ended because the connection was shut."""
+    if time.monotonic() > deadline:
+        raise FetchError(f"{url}: takes longer than {TOTAL_SECONDS:g} seconds")
+
+
+@contextlib.contextmanager
+def _ended_at(deadline: float, sock: socket.socket) -> Iterator[None]:
+    """Shut the connection at the deadline: a server that sends a byte now and then never meets a socket's timeout."""
+
+    def shut() -> None:
+        with contextlib.suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
+
+    watch = threading.Timer(deadline - time.monotonic(), shut)
+    watch.daemon = True
+    watch.start()
+    try:
+        yield
+    finally:
+        watch.cancel()
 
 
 def _read(answer: http.client.HTTPResponse, url: str, *, limit: int, deadline: float) -> bytes:
     expected = answer.length
     chunks, size = [], 0
-    # read1 returns what has come, so that a server that sends a byte a second meets the deadline.
-    while chunk := answer.read1(_CHUNK):
+    while chunk := answer.read(_CHUNK):
         size += len(chunk)
         if size > limit:
             raise FetchError(f"{url}: sends more than {limit} bytes")
-        if time.monotonic() > deadline:
-            raise FetchError(f"{url}: takes longer than {TOTAL_SECONDS} seconds")
         chunks.append(chunk)
     if expected is not None and size < expected:
+        _require_time(url, deadline)
         raise FetchError(f"{url}: ends {expected - size} bytes too early")
     return b"".join(chunks)
 

@@ -86,11 +86,7 @@ def install(
             raise StoreError(f"{target.current}: was changed by another run in the meantime; the next run looks again")
         current = target.read(target.current_version())
         version = _assembled(target, material, current)
-        notes = []
-        if material.ocsp is None:
-            _drop_stale_response(target, version, state)
-            if lineage.OCSP not in version and declaration.refresh.ocsp and not check_mode:
-                notes = _fetch_response(target, version, declaration.refresh, state)
+        notes = [] if material.ocsp is not None else _settle_response(target, version, declaration, state)
         installed = _install(
             target, version, declaration=declaration, state=state, check_mode=check_mode, recovered=recovered
         )
@@ -106,8 +102,11 @@ def roll_back(target: lineage.Lineage) -> Installed:
         current = target.read(target.current_version())
         if lineage.CRL in current:
             version[lineage.CRL] = current[lineage.CRL]
-        _drop_stale_response(target, version, state)
-        return _install(target, version, declaration=declaration, state=state, check_mode=False, recovered=recovered)
+        notes = _settle_response(target, version, declaration, state)
+        installed = _install(
+            target, version, declaration=declaration, state=state, check_mode=False, recovered=recovered
+        )
+        return dataclasses.replace(installed, notes=notes)
 
 
 def configure(name: str, managed: Sequence[ManagedFile], *, check_mode: bool = False) -> Configured:
@@ -191,24 +190,23 @@ def _assembled(target: lineage.Lineage, material: Material, current: Mapping[str
     )
 
 
-def _drop_stale_response(target: lineage.Lineage, version: dict[str, bytes], state: State) -> None:
-    """Leave out a kept response that cannot be stapled any more: it must not stand in the way of what is new."""
-    if lineage.OCSP not in version:
-        return
-    with state.scratch() as scratch:
-        try:
-            lineage.require_good(lineage.answered(target, version, scratch=scratch), now=_now())
-        except CheckError:
-            del version[lineage.OCSP]
-
-
-def _fetch_response(
-    target: lineage.Lineage, version: dict[str, bytes], refresh: lineage.Refresh, state: State
+def _settle_response(
+    target: lineage.Lineage, version: dict[str, bytes], declaration: lineage.Declaration, state: State
 ) -> list[str]:
-    """Put a response with a new certificate, so that its first handshake is stapled; why not, where there is none."""
-    places = published.responders(version, refresh)
-    if places:
-        with state.scratch() as scratch:
+    """Leave a kept response out when it cannot be stapled any more, and fetch one where the host does that by itself.
+
+    A stale one must not stand in the way of what is new, and a new certificate's first handshake is stapled.
+    Returns why there is none, when there should be.
+    """
+    with state.scratch() as scratch:
+        if lineage.OCSP in version:
+            try:
+                lineage.require_good(lineage.answered(target, version, scratch=scratch), now=_now())
+                return []
+            except CheckError:
+                del version[lineage.OCSP]
+        places = published.responders(version, declaration.refresh) if declaration.refresh.ocsp else ()
+        if places:
             try:
                 found = published.response(target, version, places, scratch=scratch, now=_now())
                 version[lineage.OCSP] = found.der

@@ -18,7 +18,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Callable
 
 from . import files, lineage, openssl, operations, published
 from .errors import CheckError, HostError, StoreError
@@ -26,6 +26,7 @@ from .errors import CheckError, HostError, StoreError
 DIRECTORY = "/var/lib/bulwark/refresh"
 
 INSTALLED, UNCHANGED, NOT_DUE, NOT_APPLICABLE, FAILED = "installed", "unchanged", "not due", "not applicable", "failed"
+NOT_YET = "not yet"
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class _Found:
     material: operations.Material | None = None
     asked: bool = True
     memory: Mapping[str, Any] | None = None
+    # What to say in front of the reason when the material is refused.
+    otherwise: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,8 @@ class _Run:
 def refresh(target: lineage.Lineage, *, now: dt.datetime, always: bool = False) -> list[Outcome]:
     """Refresh what a lineage declares; every failure is an outcome, and none keeps the other part from its turn."""
     wanted = target.declaration().refresh
+    if not (wanted.ocsp or wanted.crl):
+        return []
     outcomes = []
     with _alone(target) as memory:
         # The response first: an installation drops one that went stale, which a service may not be able to do without.
@@ -92,7 +97,7 @@ def _refreshed(
     target: lineage.Lineage,
     wanted: lineage.Refresh,
     part: str,
-    look: Any,
+    look: Callable[[_Run, Mapping[str, Any]], _Found],
     *,
     memory: dict[str, Any],
     now: dt.datetime,
@@ -100,15 +105,17 @@ def _refreshed(
 ) -> Outcome:
     before = memory.get(part, {})
     version_id = target.current_version()
+    said = ""
     try:
         with operations.state_of(target.store).scratch() as scratch:
             run = _Run(target, target.read(version_id), wanted, scratch, now, always)
             found = look(run, before) if run.version else _not_applicable(part, "there is no certificate yet")
         if found.material:
+            said = found.otherwise
             operations.install(target, found.material, declaration=target.declaration(), expected=version_id)
     except (HostError, OSError) as failure:
-        found = _Found(Outcome(part, FAILED, str(failure)))
-    outcome: Outcome = found.outcome
+        found = _Found(Outcome(part, FAILED, f"{said}{failure}"))
+    outcome = found.outcome
     after = {**before, **(found.memory or {}), "result": outcome.result, "detail": outcome.detail}
     if found.asked:
         after["last_attempt"] = lineage.show(now)
@@ -144,7 +151,8 @@ def _withdrawn(run: _Run, reason: str) -> _Found:
     if lineage.OCSP not in run.version:
         raise CheckError(f"{reason}; issue a new certificate")
     detail = f"{reason}; the stapled response was removed, issue a new certificate"
-    return _Found(Outcome("ocsp", FAILED, detail), operations.Material(ocsp=b""))
+    otherwise = f"{reason}; issue a new certificate, for the stapled response could not be removed: "
+    return _Found(Outcome("ocsp", FAILED, detail), operations.Material(ocsp=b""), otherwise=otherwise)
 
 
 def _good_response(run: _Run) -> openssl.Ocsp | None:
@@ -207,13 +215,13 @@ def _with_list(run: _Run, lists: list[openssl.Crl], new: openssl.Crl, place: str
         old_key, old_entries = openssl.crl_details(old.pem, source=f"{run.target.name}/{lineage.CRL}")
         if (old.issuer, old_key) != (new.issuer, key):
             continue
+        if entries == old_entries and not run.due(old.last_update, old.next_update):
+            return lists
         if new.last_update < old.last_update:
             # An old list is still signed: whoever can hold back the new one would undo a revocation with it.
             raise CheckError(
                 f"{place}: the list of {new.issuer} is of {lineage.show(new.last_update)}, older than the one here"
             )
-        if entries == old_entries and not run.due(old.last_update, old.next_update):
-            return lists
         return [*lists[:number], new, *lists[number + 1 :]]
     return [*lists, new]
 
@@ -239,7 +247,9 @@ def _status_path(target: lineage.Lineage) -> str:
 def _alone(target: lineage.Lineage) -> Iterator[dict[str, Any]]:
     """What is remembered, to be changed, with no second refresh at the same time."""
     path = _status_path(target)
-    os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+    # Whatever the umask is: monitors read it.
+    for parent in files.missing_parents(path):
+        files.put(parent, files.Directory(0o755, os.geteuid(), os.getegid()))
     descriptor = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         try:

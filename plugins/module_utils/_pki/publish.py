@@ -203,7 +203,7 @@ def _number_in(path: Path, *, issuer: str) -> int:
     """The number of the list that is published; 0 for what cannot be read or is another CA's."""
     try:
         der = path.read_bytes()
-        return crl.read(der).number if crl.issuer_key_id(der) == issuer else 0
+        return crl.number(der) if crl.issuer_key_id(der) == issuer else 0
     except (OSError, ValueError):
         return 0
 

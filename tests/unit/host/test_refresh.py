@@ -21,7 +21,7 @@ from ansible_collections.bulwark.mqtt.plugins.module_utils._host import (
     published,
     refresh,
 )
-from ansible_collections.bulwark.mqtt.plugins.module_utils._host.errors import StoreError
+from ansible_collections.bulwark.mqtt.plugins.module_utils._host.errors import CheckError, StoreError
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509 import ocsp
@@ -210,6 +210,25 @@ def test_a_revoked_certificate_loses_its_response_and_gets_no_other(host: Host) 
     assert host.refresh() == [("ocsp", "failed", removed)]
     assert host.current(lineage.OCSP) is None
     assert host.refresh() == [("ocsp", "failed", f"{place}; issue a new certificate")]
+
+
+def test_a_service_that_cannot_do_without_the_response_is_named_with_the_revocation(host: Host) -> None:
+    host.declare(ocsp=True)
+    host.install(ocsp=host.pki.ocsp(host.leaf))
+    host.at(OLD)
+    host.publish_response(host.pki.ocsp(host.leaf, status="revoked"))
+
+    def refuse(*_arguments: Any, **_options: Any) -> None:
+        raise CheckError("edge.service: the candidate was refused: no response")
+
+    host.monkeypatch.setattr(operations, "_judge", refuse)
+    ((_, result, detail),) = host.refresh()
+    assert result == "failed"
+    assert detail == (
+        f"{host.web.url}/ocsp: says that the certificate is revoked; issue a new certificate, for the stapled response"
+        " could not be removed: edge.service: the candidate was refused: no response"
+    )
+    assert host.current(lineage.OCSP) is not None
 
 
 def test_a_real_responder_that_takes_post_only_is_asked_by_post(host: Host, tmp_path: Path) -> None:
@@ -427,6 +446,11 @@ def test_the_tool_refreshes_shows_and_exits_with_one_on_a_failure(
     monkeypatch.setattr(operations.descriptor, "DIRECTORY", str(tmp_path / "services.d"))
     host.declare(crl=True, ocsp=True)
     host.install(ocsp=b"")
+    assert cli.main(["status"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "  refresh of crl: not yet, the timer has not come yet",
+        "  refresh of ocsp: not yet, the timer has not come yet",
+    ]
     host.web.serve("/list.crl", host.pki.crl())
     assert cli.main(["refresh"]) == 1
     said = capsys.readouterr()
@@ -454,6 +478,18 @@ def test_the_tool_refreshes_shows_and_exits_with_one_on_a_failure(
     host.declare()
     assert cli.main(["refresh", "mqtt"]) == 0
     assert capsys.readouterr().out == "mqtt: not applicable, its declaration has nothing to refresh\n"
+
+
+def test_monitors_can_read_what_became_of_it_whatever_the_umask(host: Host) -> None:
+    host.declare(crl=True)
+    host.install()
+    before = os.umask(0o077)
+    try:
+        host.refresh()
+    finally:
+        os.umask(before)
+    directory = Path(host.target.store, ".state", "refresh")
+    assert (directory.stat().st_mode & 0o777, (directory / "mqtt.json").stat().st_mode & 0o777) == (0o755, 0o644)
 
 
 def test_two_refreshes_do_not_work_at_the_same_time(host: Host) -> None:
