@@ -55,8 +55,11 @@ def _problems_of_socket(listener: Mapping[str, Any]) -> list[str]:
         )
     if "lineage" in listener:
         found.append("has a lineage, but no TLS; leave it out")
-    if listener.get("protocol", "mqtt") != "mqtt":
-        found.append(f"has protocol {listener['protocol']}, which needs a port; give it one and a lineage")
+    if listener.get("protocol", "mqtt") != "mqtt" and not listener.get("proxy_protocol"):
+        found.append(
+            f"has protocol {listener['protocol']}, which on a socket needs proxy_protocol: true; or give it a port and"
+            " a lineage"
+        )
     proxied, identity = listener.get("proxy_protocol", False), listener.get("identity", "certificate")
     if proxied and identity != "certificate":
         found.append("has proxy_protocol, which tells a common name and no password; set identity: certificate")

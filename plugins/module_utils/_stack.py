@@ -80,6 +80,7 @@ SOFTWARE = {
         debian=("nginx",),
         redhat=("nginx",),
         capabilities={
+            "stream_server_name": Since((1, 25, 5), "nginx CHANGES 1.25.5: server_name in the stream module"),
             "stream_stapling": Since((1, 27, 2), "nginx CHANGES 1.27.2: ssl_stapling in the stream module"),
             "sends_proxy_v2": Since((1, 31, 4), "nginx CHANGES 1.31.4: proxy_protocol v2 in the stream module"),
             "njs": Package(("libnginx-mod-stream-js", "nginx-module-njs"), "Debian; nginx.org linux_packages"),

@@ -157,6 +157,35 @@ certificate:
     not_after: "2026-04-01T00:00:00Z"
     key_type: ec-p256
     sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+stapled:
+  description:
+    - The OCSP response that the server staples in a handshake of its own; V(null) without one, without the C(openssl)
+      program, or when the server turned this client away before.
+    - Its signature is not verified.
+  returned: success
+  type: dict
+  contains:
+    serial:
+      description: The serial number of the certificate that it is about, 40 hexadecimal digits.
+      type: str
+    status:
+      description: V(good), V(revoked) or V(unknown).
+      type: str
+    this_update:
+      description: Since when it is known to be so, in UTC.
+      type: str
+    next_update:
+      description: Until when it holds, in UTC; V(null) when the response does not say.
+      type: str
+    fresh:
+      description: Whether it holds now, by the clock of the host where this runs.
+      type: bool
+  sample:
+    serial: 00000000000000000000000000000000000000A1
+    status: good
+    this_update: "2026-01-01T00:00:00Z"
+    next_update: "2026-01-08T00:00:00Z"
+    fresh: true
 verified:
   description: Whether the chain leads to O(ca) and the certificate has the name; V(null) without O(ca).
   returned: success
@@ -196,7 +225,9 @@ version_alerts:
 """
 
 import contextlib
+import datetime as dt
 import hashlib
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -229,6 +260,24 @@ def describe(der: bytes) -> dict[str, Any]:
     }
 
 
+def stapling(stapled: probe.Stapled | None, *, now: float) -> dict[str, Any] | None:
+    """The facts of a stapled response."""
+    if stapled is None:
+        return None
+    end = stapled.next_update
+    return {
+        "serial": stapled.serial,
+        "status": stapled.status,
+        "this_update": _utc(stapled.this_update),
+        "next_update": None if end is None else _utc(end),
+        "fresh": stapled.this_update <= now and (end is None or now < end),
+    }
+
+
+def _utc(seconds: int) -> str:
+    return dt.datetime.fromtimestamp(seconds, tz=dt.timezone.utc).strftime(TIME)
+
+
 def verification(endpoint: Mapping[str, Any], ca: str) -> dict[str, Any]:
     """Whether a client that trusts only these authorities accepts the server."""
     try:
@@ -247,6 +296,7 @@ def look(endpoint: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, An
         "protocol": served.protocol,
         "cipher": served.cipher,
         "group": probe.negotiated_group(**endpoint, **client),
+        "stapled": stapling(probe.stapled_response(**endpoint, **client), now=time.time()),
         "refused": served.refused,
         "certificate": describe(served.der),
         "client_certificate_required": probe.client_certificate_required(**endpoint),
@@ -267,7 +317,9 @@ def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
     where = {"address": params["address"], "port": params["port"], "timeout": params["timeout"]}
     result: dict[str, Any] = {"changed": False, "state": probe.reachability(**where), "error": None}
     result.update(
-        dict.fromkeys(("protocol", "cipher", "group", "refused", "certificate", "client_certificate_required"))
+        dict.fromkeys(
+            ("protocol", "cipher", "group", "refused", "certificate", "stapled", "client_certificate_required")
+        )
     )
     result.update(dict.fromkeys(("verified", "verification_error")), versions={}, version_alerts={})
     if result["state"] != "open":

@@ -66,6 +66,18 @@ class VersionAnswer:
     alert: str | None = None
 
 
+@dataclass(frozen=True)
+class Stapled:
+    """What a stapled OCSP response says; times in seconds since 1970."""
+
+    # 40 hexadecimal digits.
+    serial: str
+    # good, revoked or unknown.
+    status: str
+    this_update: int
+    next_update: int | None
+
+
 def endpoint(address: str, port: int) -> str:
     """The endpoint as messages write it."""
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
@@ -367,18 +379,84 @@ def negotiated_group(
 
     Python's ``ssl`` does not tell the group. The client's OpenSSL decides what is offered: hybrid groups from 3.5 on.
     """
+    output = _s_client(
+        ["-brief"],
+        address=address,
+        port=port,
+        server_name=server_name,
+        timeout=timeout,
+        certfile=certfile,
+        keyfile=keyfile,
+    )
+    return group_in(output)
+
+
+def stapled_response(
+    *,
+    address: str,
+    port: int,
+    server_name: str | None,
+    timeout: float,
+    certfile: str | None = None,
+    keyfile: str | None = None,
+) -> Stapled | None:
+    """The OCSP response that the server staples in one handshake; None without one, without the program `openssl` or
+    a handshake.
+
+    Python's ``ssl`` cannot ask for it. Its signature is not judged here: that is done before it is installed.
+    """
+    output = _s_client(
+        ["-status"],
+        address=address,
+        port=port,
+        server_name=server_name,
+        timeout=timeout,
+        certfile=certfile,
+        keyfile=keyfile,
+    )
+    return stapled_in(output)
+
+
+def stapled_in(output: str) -> Stapled | None:
+    """The response in what ``openssl s_client -status`` prints; None when there is none, or it answers nothing."""
+    found = {
+        name: re.search(rf"^ +{name}: (.+)$", output, re.MULTILINE)
+        for name in ("Serial Number", "Cert Status", "This Update", "Next Update")
+    }
+    serial, status, start, end = found.values()
+    if serial is None or status is None or start is None:
+        return None
+    return Stapled(
+        serial=serial.group(1).strip().rjust(40, "0"),
+        status=status.group(1).strip(),
+        this_update=ssl.cert_time_to_seconds(start.group(1)),
+        next_update=ssl.cert_time_to_seconds(end.group(1)) if end else None,
+    )
+
+
+def _s_client(
+    options: list[str],
+    *,
+    address: str,
+    port: int,
+    server_name: str | None,
+    timeout: float,
+    certfile: str | None,
+    keyfile: str | None,
+) -> str:
+    """What ``openssl s_client`` prints about a handshake; empty without the program, or when it takes too long."""
     program = shutil.which("openssl")
     if program is None:
-        return None
-    argv = [program, "s_client", "-brief", "-connect", endpoint(address, port)]
+        return ""
+    argv = [program, "s_client", *options, "-connect", endpoint(address, port)]
     argv += ["-servername", server_name] if server_name else ["-noservername"]
     argv += ["-cert", certfile] if certfile else []
     argv += ["-key", keyfile] if keyfile else []
     try:
         finished = process.run(argv, environment={**os.environ, "LC_ALL": "C"}, timeout=timeout, merged=True)
     except subprocess.TimeoutExpired:
-        return None
-    return group_in(finished.stdout)
+        return ""
+    return finished.stdout
 
 
 def group_in(output: str) -> str | None:

@@ -244,6 +244,50 @@ def test_the_group_is_read_from_what_openssl_prints(output, group):
     assert probe.group_in(output) == group
 
 
+STAPLED = """CONNECTED(00000003)
+OCSP response:
+======================================
+OCSP Response Data:
+    OCSP Response Status: successful (0x0)
+    Responses:
+    Certificate ID:
+      Hash Algorithm: sha1
+      Serial Number: 06182EAEA77621F0608C27A11AB6370847C7C5
+    Cert Status: good
+    This Update: Nov 25 06:47:32 2026 GMT
+    Next Update: Dec  2 07:47:32 2026 GMT
+
+Certificate:
+    Data:
+        Serial Number:
+            2a:07:96:c4:5c:15:17:51:6c:42:1a:ee:f9:c7:1a:7e:65:45:83:44
+"""
+
+
+def test_a_staple_is_read_from_what_openssl_prints():
+    assert probe.stapled_in(STAPLED) == probe.Stapled(
+        serial="0006182EAEA77621F0608C27A11AB6370847C7C5",
+        status="good",
+        this_update=1795589252,
+        next_update=1796197652,
+    )
+
+
+def test_a_staple_that_says_revoked_or_has_no_end_is_read_as_it_is():
+    output = STAPLED.replace("Cert Status: good", "Cert Status: revoked")
+    output = output.replace("    Next Update: Dec  2 07:47:32 2026 GMT\n", "")
+    found = probe.stapled_in(output)
+    assert (found.status, found.next_update) == ("revoked", None)
+
+
+@pytest.mark.parametrize(
+    "output",
+    ["OCSP response: no response sent\n", "OCSP Response Data:\n    OCSP Response Status: trylater (0x3)\n", ""],
+)
+def test_no_staple_is_none(output):
+    assert probe.stapled_in(output) is None
+
+
 def test_every_beginning_of_a_server_flight_can_be_read(serve_tls, authority):
     flights = []
     context = probe.client_context(server_name=None)
