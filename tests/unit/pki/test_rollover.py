@@ -20,6 +20,7 @@ from ansible_collections.bulwark.mqtt.plugins.module_utils._pki import (
     rollover,
 )
 from ansible_collections.bulwark.mqtt.plugins.module_utils._pki.errors import PkiError
+from ansible_collections.bulwark.mqtt.plugins.modules import pki_info
 
 # OpenSSL judges by the clock of the machine.
 NOW = dt.datetime.now(dt.UTC).replace(microsecond=0)
@@ -224,7 +225,31 @@ def test_what_is_left_behind_is_revoked_and_what_was_replaced_is_not(directory):
     assert [tuple(row) for row in rows] == [(serial, "superseded")]
 
 
-def test_an_expired_or_revoked_certificate_is_not_left(directory):
+def test_the_module_lists_what_is_left_and_who_issued_it(directory):
+    kept, due = keys.generate("ec-p256"), keys.generate("ec-p256")
+    issue(directory, kept)
+    issue(directory, due, "due.example.com")
+    roll_to(directory, "reissue")
+    issue(directory, kept)
+    asked = {"directory": str(directory), "common_name": None, "serial": None, "profiles": [], "expires_within": None}
+    found = pki_info.ensure({**asked, "status": "left"}, check_mode=False)
+    assert [(one["common_name"], one["ca"]) for one in found["certificates"]] == [("due.example.com", "issuing-1")]
+    assert found["rollover"] == {
+        "of": "issuing",
+        "phase": "reissue",
+        "next_phase": "cut_over",
+        "old": ["issuing-1"],
+        "new": ["issuing-2"],
+        "left": 1,
+    }
+    assert [(ca["name"], ca["phase"], ca["key"]) for ca in found["cas"]] == [
+        ("root-1", "signing", True),
+        ("issuing-1", "replaced", True),
+        ("issuing-2", "signing", True),
+    ]
+
+
+def test_an_expired_certificate_is_not_left(directory):
     issue(directory, keys.generate("ec-p256"))
     roll_to(directory, "reissue")
     found = authority.load(directory)
