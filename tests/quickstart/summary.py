@@ -67,11 +67,12 @@ def summary(report: dict[str, Any], *, changed: int) -> str:
 def main() -> None:
     """Print the summary of the given files."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("report", type=Path, help="what bulwark.mqtt.verify wrote")
+    parser.add_argument("report", type=Path, help="report.json, as bulwark.mqtt.verify wrote it")
     parser.add_argument("log", type=Path, help="output of the deployment")
     arguments = parser.parse_args()
-    report = json.loads(arguments.report.read_text(encoding="utf-8"))
-    print(summary(report, changed=changes(arguments.log.read_text(encoding="utf-8"))))
+    host = json.loads(arguments.report.read_text(encoding="utf-8"))["hosts"][0]
+    print(summary(host, changed=changes(arguments.log.read_text(encoding="utf-8"))))
+    print(f"The same as a page: {near(str(arguments.report.with_suffix('.html')))}\n")
 
 
 if __name__ == "__main__":
