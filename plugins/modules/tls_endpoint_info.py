@@ -13,8 +13,8 @@ author:
   - Bulwark contributors (@bulwark-mqtt)
 description:
   - Looks at a TLS endpoint from outside and tells the protocol, suite and group it agrees on, the certificate it
-    serves, whether that verifies, whether it turns away clients without a certificate, and its answer to each version
-    of TLS.
+    serves, whether that verifies, whether it turns away clients without a certificate and those of a foreign
+    authority, its answer to each version of TLS, and every suite of TLS 1.2 that it takes.
   - A refusal is a result, as is a closed port. The module fails only on arguments that it cannot use.
   - Sends no application data.
 extends_documentation_fragment:
@@ -86,7 +86,7 @@ state:
   description:
     - V(open) when the port takes connections, V(closed) when the host refuses them, V(filtered) when nothing comes back
       or something on the way says no.
-    - Without V(open) all other values are V(null), and RV(versions) and RV(version_alerts) are empty.
+    - Without V(open) all other values are V(null), and RV(suites), RV(versions) and RV(version_alerts) are empty.
   returned: success
   type: str
   sample: open
@@ -215,6 +215,22 @@ versions:
     TLSv1.1: refused
     TLSv1.2: accepted
     TLSv1.3: accepted
+foreign_client:
+  description:
+    - How a client with a certificate of an authority that was made up for this question is turned away; V(null) when it
+      is let in, which is right where clients identify themselves by password.
+  returned: success
+  type: str
+  sample: tlsv1 alert unknown ca
+suites:
+  description:
+    - The suites of TLS 1.2 that the server takes, the one it takes first in front.
+    - A suite that the OpenSSL of the host where this runs was built without is not asked about.
+  returned: success
+  type: list
+  elements: str
+  sample:
+    - ECDHE-ECDSA-AES128-GCM-SHA256
 version_alerts:
   description: The alerts behind each V(refused) of RV(versions).
   returned: success
@@ -227,6 +243,8 @@ version_alerts:
 import contextlib
 import datetime as dt
 import hashlib
+import os
+import tempfile
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -236,7 +254,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._host import probe
 from ..module_utils._host.errors import ProbeError
 from ..module_utils._module import run
-from ..module_utils._pki import certificates, keys
+from ..module_utils._pki import build, certificates, keys, profiles
 
 with contextlib.suppress(ImportError):  # _module.py says what is missing
     from cryptography import x509
@@ -287,6 +305,22 @@ def verification(endpoint: Mapping[str, Any], ca: str) -> dict[str, Any]:
     return {"verified": True, "verification_error": None}
 
 
+def foreign_client(endpoint: Mapping[str, Any]) -> str | None:
+    """How a client of a made-up authority is turned away, None when it is let in."""
+    now = dt.datetime.now(dt.timezone.utc)
+    authority_key, key = keys.generate("ec-p256"), keys.generate("ec-p256")
+    authority = build.root(
+        build.Spec(profile=profiles.get("root"), common_name="Foreign authority"), authority_key, now=now
+    )
+    spec = build.leaf_spec(profile="client", common_name="foreign", alternative_names=())
+    certificate = build.certificate(spec, key.public_key(), build.Signer(authority, authority_key), now=now)
+    with tempfile.TemporaryDirectory() as directory:
+        path = os.path.join(directory, "client.pem")
+        with open(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600), "wb") as stream:
+            stream.write(keys.to_pem(key) + certificates.to_pem(certificate).encode())
+        return probe.refusal(certfile=path, keyfile=path, **endpoint)
+
+
 def look(endpoint: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
     """What an open port serves. Raises ProbeError when it does not speak TLS, or stops answering."""
     client = {"certfile": params["certificate"], "keyfile": params["private_key"]}
@@ -300,6 +334,8 @@ def look(endpoint: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, An
         "refused": served.refused,
         "certificate": describe(served.der),
         "client_certificate_required": probe.client_certificate_required(**endpoint),
+        "foreign_client": foreign_client(endpoint),
+        "suites": probe.suites(**endpoint),
         "versions": {name: answer.answer for name, answer in answers.items()},
         "version_alerts": {name: answer.alert for name, answer in answers.items() if answer.alert},
     }
@@ -316,12 +352,9 @@ def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
     )
     where = {"address": params["address"], "port": params["port"], "timeout": params["timeout"]}
     result: dict[str, Any] = {"changed": False, "state": probe.reachability(**where), "error": None}
-    result.update(
-        dict.fromkeys(
-            ("protocol", "cipher", "group", "refused", "certificate", "stapled", "client_certificate_required")
-        )
-    )
-    result.update(dict.fromkeys(("verified", "verification_error")), versions={}, version_alerts={})
+    result.update(dict.fromkeys(("protocol", "cipher", "group", "refused", "certificate", "stapled", "verified")))
+    result.update(dict.fromkeys(("verification_error", "client_certificate_required", "foreign_client")))
+    result.update(suites=[], versions={}, version_alerts={})
     if result["state"] != "open":
         return result
     try:

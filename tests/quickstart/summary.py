@@ -89,12 +89,13 @@ def main() -> None:
 
     print(
         summary(
-            json.loads(text("report.json")),
+            json.loads(text("report/report.json"))["hosts"][0],
             changed=changes(text("bulwark.mqtt.site.log")),
             logged=logged_name(text("broker.log")),
             staple=first_staple(text("first_handshake.log")),
         )
     )
+    print(f"The same as a page: {near(str(directory / 'report/report.html'))}\n")
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ from . import mqtt, process, tls_wire
 from .errors import ProbeError
 
 _VERSION_NAMES = {0x0301: "TLSv1", 0x0302: "TLSv1.1", 0x0303: "TLSv1.2", 0x0304: "TLSv1.3"}
+_TLS_1_2 = 0x0303
 _OFFERS = {
     "TLSv1": ssl.TLSVersion.TLSv1,
     "TLSv1.1": ssl.TLSVersion.TLSv1_1,
@@ -318,6 +319,56 @@ def client_certificate_required(*, address: str, port: int, server_name: str | N
         except ConnectionError:
             return None
         return refused is not None and "CERTIFICATE_REQUIRED" in refused.reason
+
+
+def refusal(
+    *, address: str, port: int, server_name: str | None, timeout: float, certfile: str, keyfile: str
+) -> str | None:
+    """How the server turns away a client with this certificate; None when it lets it in.
+
+    Raises ProbeError when nothing answers.
+    """
+    context = client_context(server_name=server_name, certfile=certfile, keyfile=keyfile)
+    with _conversation(
+        address=address, port=port, server_name=server_name, timeout=timeout, context=context
+    ) as conversation:
+        try:
+            conversation.handshake()
+            refused = conversation.refusal(wait=min(timeout, _REFUSAL_WAIT))
+        except ssl.SSLError as error:
+            return reason(error)
+        except ConnectionError:
+            return "the server closed the connection"
+        except OSError as error:
+            raise _handshake_failed(address, port, error) from error
+    return None if refused is None else reason(refused)
+
+
+def suites(*, address: str, port: int, server_name: str | None, timeout: float) -> list[str]:
+    """The TLS 1.2 suites that the server takes from a client that offers all it can, the one it takes first in front.
+
+    What this machine's OpenSSL was built without is not offered. Raises ProbeError when the endpoint is not reached.
+    """
+    context = _only(ssl.TLSVersion.TLSv1_2)
+    if context is None:
+        return []
+    offered = {
+        int(cipher["id"]) & 0xFFFF: str(cipher["name"])
+        for cipher in context.get_ciphers()
+        if cipher["protocol"] != "TLSv1.3"
+    }
+    taken = []
+    while offered:
+        context.set_ciphers(":".join([*offered.values(), "@SECLEVEL=0"]))
+        asked = _conversation(address=address, port=port, server_name=server_name, timeout=timeout, context=context)
+        # The suite is in the server's first message, whatever becomes of the handshake.
+        with asked as conversation, suppress(OSError):
+            conversation.handshake()
+        chosen = tls_wire.chosen_suite(conversation.received)
+        if tls_wire.chosen_version(conversation.received) != _TLS_1_2 or chosen not in offered:
+            break
+        taken.append(offered.pop(chosen))
+    return taken
 
 
 def version_answers(*, address: str, port: int, server_name: str | None, timeout: float) -> dict[str, VersionAnswer]:

@@ -303,3 +303,33 @@ def test_every_beginning_of_a_server_flight_can_be_read(serve_tls, authority):
         assert tls_wire.chosen_version(beginning) in (None, 0x0303)
         assert tls_wire.certificate(beginning) in (None, authority.der("server"))
         assert tls_wire.alert(beginning) is None
+
+
+@pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])
+def test_a_client_of_another_authority_is_turned_away_by_name_and_one_of_ours_is_not(serve_tls, authority, version):
+    port = serve_tls(minimum=version, maximum=version, client_required=True)
+    ours = {"certfile": authority.certificate("client"), "keyfile": authority.key("client")}
+    foreign = {"certfile": authority.certificate("foreign"), "keyfile": authority.key("foreign")}
+    assert probe.refusal(**at(port), **ours) is None
+    assert probe.refusal(**at(port), **foreign) == "tlsv1 alert unknown ca"
+
+
+def test_a_server_that_asks_for_no_certificate_lets_everybody_in(serve_tls, authority):
+    foreign = {"certfile": authority.certificate("foreign"), "keyfile": authority.key("foreign")}
+    assert probe.refusal(**at(serve_tls()), **foreign) is None
+
+
+def test_a_port_that_nobody_listens_on_is_no_refusal(free_port, authority):
+    with pytest.raises(ProbeError, match=f"^127.0.0.1:{free_port}: cannot connect: Connection refused$"):
+        probe.refusal(**at(free_port), certfile=authority.certificate("client"), keyfile=authority.key("client"))
+
+
+@pytest.mark.parametrize("client_required", [False, True], ids=["anyone", "client-certificate-required"])
+def test_every_suite_that_the_server_takes_is_found_the_first_one_first(serve_tls, client_required):
+    wanted = ["ECDHE-ECDSA-AES256-SHA", "ECDHE-ECDSA-AES128-GCM-SHA256"]
+    port = serve_tls(maximum=V12, client_required=client_required, ciphers=":".join(wanted))
+    assert probe.suites(**at(port)) == wanted
+
+
+def test_a_server_of_tls_1_3_alone_takes_no_suite_of_1_2(serve_tls):
+    assert probe.suites(**at(serve_tls(minimum=V13))) == []
