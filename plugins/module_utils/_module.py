@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import json
 import traceback
 from collections.abc import Mapping
 from typing import Any, Callable
@@ -39,6 +40,15 @@ def cryptography_problem(version: str) -> str:
     if tuple(int(part) for part in version.split(".")[:2]) < CRYPTOGRAPHY_MINIMUM:
         return f"{wanted} is required, this host has {version}"
     return ""
+
+
+def facts_diff(path: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, str]:
+    """The diff of what is known of a version at `path` and of the one in its place; nothing is known of none."""
+
+    def text(facts: Mapping[str, Any]) -> str:
+        return json.dumps(facts, indent=2, sort_keys=True) + "\n" if facts else ""
+
+    return {"before": text(before), "after": text(after), "before_header": path, "after_header": path}
 
 
 def run(module: AnsibleModule, ensure: Ensure, *, needs_cryptography: bool = False) -> None:

@@ -92,6 +92,7 @@ SOFTWARE = {
         capabilities={
             "ari": Since((4, 1), "certbot CHANGELOG 4.1.0: ACME Renewal Information"),
             "renewal_by_fraction": Since((4, 0), "certbot CHANGELOG 4.0.0: renewal at one third of the lifetime"),
+            "addresses": Since((5, 4), "certbot CHANGELOG 5.3.0 and 5.4.0: --ip-address with standalone, then webroot"),
             "profiles": Since((4, 0), "certbot CHANGELOG 4.0.0: --preferred-profile, --required-profile"),
         },
     ),

@@ -90,7 +90,7 @@ software:
 capabilities:
   description:
     - What each software can do, by name; all V(false) when there is no version.
-    - "C(certbot): C(ari), C(profiles), C(renewal_by_fraction)."
+    - "C(certbot): C(addresses), C(ari), C(profiles), C(renewal_by_fraction)."
     - "C(emqx): C(cluster_needs_licence)."
     - "C(mosquitto): C(argon2_passwords), C(auth_plugins), C(bridge_ciphers), C(builtin_websockets), C(global_limits),
       C(listener_allow_anonymous), C(proxy_protocol), C(restricted_files_nofollow), C(retain_expiry_interval),

@@ -51,6 +51,13 @@ options:
       - The CA certificates that peers of this host verify to, as PEM.
       - When it is not given, those of the current version stay.
     type: str
+  roots:
+    description:
+      - The CA certificates that the certificate itself verifies to, as PEM, where that is not O(ca).
+      - It can be all that a system trusts; those of this chain are kept.
+      - When it is not given, those of the current version stay, unless O(certificate) and O(ca) are given, which then
+        belong together.
+    type: str
   crl:
     description:
       - Revocation lists as PEM, one for each issuing CA.
@@ -138,7 +145,6 @@ recovered:
 
 import base64
 import binascii
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -146,7 +152,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._host import lineage, operations
 from ..module_utils._host.errors import StoreError
-from ..module_utils._module import run
+from ..module_utils._module import facts_diff, run
 
 
 def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
@@ -160,6 +166,7 @@ def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
         certificate=_encoded(params["certificate"]),
         chain=_encoded(params["chain"]),
         ca=_encoded(params["ca"]),
+        roots=_encoded(params["roots"]),
         # What the host fetches by itself is not the source's to remove.
         crl=None if crl == "" and declaration.refresh.crl else _encoded(crl),
         ocsp=None if ocsp is None or (ocsp == "" and declaration.refresh.ocsp) else _decoded(ocsp),
@@ -173,7 +180,7 @@ def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
         "activated": result.activated,
         "recovered": result.recovered,
         "warnings": result.notes,
-        "diff": _diff(target, result.before, result.after),
+        "diff": facts_diff(target.current, result.before, result.after),
     }
 
 
@@ -184,7 +191,7 @@ def _to_be_issued(target: lineage.Lineage, *, check_mode: bool) -> dict[str, Any
         )
     current = lineage.facts(target.read(target.current_version()), source=target.name)
     after = {"certificate": "to be issued"}
-    diff = _diff(target, current, after)
+    diff = facts_diff(target.current, current, after)
     return {"changed": True, "version": "", "path": target.current, "activated": [], "recovered": [], "diff": diff}
 
 
@@ -199,14 +206,6 @@ def _decoded(text: str) -> bytes:
         raise StoreError(f"ocsp: is not Base64 ({failure}); give the DER response in Base64") from None
 
 
-def _diff(target: lineage.Lineage, before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, str]:
-    def text(facts: Mapping[str, Any]) -> str:
-        return json.dumps(facts, indent=2, sort_keys=True) + "\n" if facts else ""
-
-    header = target.current
-    return {"before": text(before), "after": text(after), "before_header": header, "after_header": header}
-
-
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
@@ -215,6 +214,7 @@ def main() -> None:
             "certificate": {"type": "str"},
             "chain": {"type": "str"},
             "ca": {"type": "str"},
+            "roots": {"type": "str"},
             "crl": {"type": "str"},
             "ocsp": {"type": "str"},
             # The path of a key, not a key.

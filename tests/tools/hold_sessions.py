@@ -21,8 +21,6 @@ from dataclasses import dataclass, field
 
 import paho.mqtt.client as mqtt
 
-PUBLISH_EVERY_SECONDS = 0.2
-
 
 @dataclass
 class Session:
@@ -80,6 +78,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--identity", type=pathlib.Path, required=True, help="folder with fullchain.pem, privkey.pem and ca.pem"
     )
+    parser.add_argument("--ca", type=pathlib.Path, help="what brokers are verified to, unless the identity's ca.pem")
+    parser.add_argument("--count", type=int, default=1, help="sessions with each broker")
+    parser.add_argument("--every", type=float, default=0.2, help="seconds between the messages of a session")
     parser.add_argument("--topic", required=True, help="topic that the identity may use; the broker's name is added")
     parser.add_argument("--stop", type=pathlib.Path, required=True, help="ends when this file appears")
     parser.add_argument("--ready", type=pathlib.Path, required=True, help="written when every session is up")
@@ -91,16 +92,18 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> int:
     """Hold the sessions until told to stop; exit 1 when one could not be opened."""
     arguments = parse_arguments()
-    context = ssl.create_default_context(cafile=str(arguments.identity / "ca.pem"))
+    context = ssl.create_default_context(cafile=str(arguments.ca or arguments.identity / "ca.pem"))
     context.check_hostname = False
     context.load_cert_chain(arguments.identity / "fullchain.pem", arguments.identity / "privkey.pem")
     sessions = []
     for target in arguments.targets:
         name, _, endpoint = target.partition("=")
         address, _, port = endpoint.rpartition(":")
-        session = Session(name=name, address=address, port=int(port), topic=f"{arguments.topic}/{name}")
-        session.open(context=context)
-        sessions.append(session)
+        for number in range(arguments.count):
+            one = f"{name}-{number}" if arguments.count > 1 else name
+            session = Session(name=one, address=address, port=int(port), topic=f"{arguments.topic}/{one}")
+            session.open(context=context)
+            sessions.append(session)
     for session in sessions:
         if not session.connected.wait(timeout=20):
             print(f"no session with {session.name} at {session.address}:{session.port}", file=sys.stderr)
@@ -110,7 +113,7 @@ def main() -> int:
     while not arguments.stop.exists() and time.monotonic() < deadline:
         for session in sessions:
             session.beat()
-        time.sleep(PUBLISH_EVERY_SECONDS)
+        time.sleep(arguments.every)
     time.sleep(1)  # the last messages are still on their way
     print(json.dumps({session.name: session.report() for session in sessions}))
     return 0

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from . import files, lineage, operations, refresh
+from . import certbot, files, lineage, operations, refresh
 from .errors import HostError, StoreError
 
 
@@ -39,13 +39,20 @@ def _parser() -> argparse.ArgumentParser:
         dest="source",
         metavar="DIR",
         required=True,
-        help="has any of privkey.pem cert.pem chain.pem ca.pem crl.pem ocsp.der; what is missing stays as it is",
+        help=f"has any of {', '.join(lineage.PARTS)}; what is missing stays as it is",
     )
     status = commands.add_parser("status", help="show the lineages, their certificates and versions")
     status.add_argument("--json", action="store_true", help="for programs")
     refresh_ = commands.add_parser("refresh", help="fetch revocation lists and stapled responses where that is due")
     refresh_.add_argument("lineage", nargs="*", help="only these; all that declare a refresh unless given")
     refresh_.add_argument("--now", action="store_true", help="ask even where it is not due")
+    certbot_ = commands.add_parser("certbot", help="install what certbot obtained into the lineages")
+    certbot_.add_argument(
+        "action",
+        choices=["check", "deploy", "renew"],
+        help="check: read the configuration; deploy: what is there; renew: let certbot renew first",
+    )
+    certbot_.add_argument("arguments", nargs=argparse.REMAINDER, help="more arguments of certbot renew")
     rollback = commands.add_parser("rollback", help="go back to the version before the current one")
     rollback.add_argument("lineage")
     recover = commands.add_parser("recover", help="undo what was interrupted")
@@ -60,6 +67,7 @@ def _install(options: argparse.Namespace) -> None:
         certificate=_given(options.source, lineage.CERTIFICATE),
         chain=_given(options.source, lineage.CHAIN),
         ca=_given(options.source, lineage.CA),
+        roots=_given(options.source, lineage.ROOTS),
         crl=_given(options.source, lineage.CRL),
         ocsp=_given(options.source, lineage.OCSP),
         key=key if os.path.exists(key) else None,
@@ -87,6 +95,21 @@ def _refresh(options: argparse.Namespace) -> None:
                 _say(line)
     if failed:
         raise StoreError("\nbulwark-tls: ".join(failed))
+
+
+def _certbot(options: argparse.Namespace) -> None:
+    configuration = certbot.load()
+    if options.action == "renew":
+        certbot.renew(configuration, arguments=options.arguments)
+    found = certbot.deploy(configuration) if options.action == "deploy" else []
+    for item in found:
+        if not item.failure:
+            state = "is now" if item.changed else "was already"
+            of = item.certificate
+            _say(f"{of.name}: {state} current in lineage {of.lineage}, until {item.not_after}")
+    failures = [f"{item.certificate.name}: {item.failure}" for item in found if item.failure]
+    if failures:
+        raise StoreError("; ".join(failures))
 
 
 def _rollback(options: argparse.Namespace) -> None:
@@ -177,6 +200,7 @@ _COMMANDS = {
     "install": _install,
     "status": _status,
     "refresh": _refresh,
+    "certbot": _certbot,
     "rollback": _rollback,
     "recover": _recover,
 }

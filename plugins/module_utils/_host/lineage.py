@@ -30,6 +30,9 @@ KEY, CERTIFICATE, CHAIN, FULLCHAIN, CA, CRL, OCSP = (
     "crl.pem",
     "ocsp.der",
 )
+# What the lineage's own certificate verifies to, where that is not the CA of its peers: a broker with a public
+# certificate whose clients have certificates of a private CA.
+ROOTS = "roots.pem"
 # Only while a response is judged: the CA that issued the certificate.
 ISSUER = "issuer.pem"
 # Which part of a service's descriptor each file belongs to.
@@ -38,6 +41,7 @@ PARTS: Mapping[str, str] = {
     CERTIFICATE: "certificate",
     CHAIN: "certificate",
     FULLCHAIN: "certificate",
+    ROOTS: "certificate",
     CA: "ca",
     CRL: "crl",
     OCSP: "ocsp",
@@ -179,16 +183,22 @@ def assemble(
     certificate: bytes,
     chain: bytes,
     ca: bytes,
+    roots: bytes = b"",
     crl: bytes = b"",
     ocsp: bytes = b"",
     keys: Iterable[str] = (),
 ) -> dict[str, bytes]:
     """The files of a new version: the key that belongs to the certificate, and the chain in the order that TLS wants.
 
+    `roots` can be all that a system trusts: those of this chain are kept.
     CheckError when no file of `keys` holds the certificate's key or an intermediate is missing.
     """
     leaf = _leaf(lineage.name, certificate)
-    ordered = _ordered_chain(lineage.name, leaf, chain=chain, ca=ca)
+    source = ROOTS if roots else CA
+    anchors = openssl.certificates(roots or ca, source=f"{lineage.name}/{source}")
+    if not anchors:
+        raise CheckError(f"{lineage.name}/{CA}: holds no certificate; give the CA certificates that peers trust as PEM")
+    ordered = _ordered_chain(lineage.name, leaf, chain=chain, trusted=anchors, source=source)
     version = {
         KEY: _matching_key(lineage.name, leaf, keys),
         CERTIFICATE: leaf.pem,
@@ -196,6 +206,8 @@ def assemble(
         FULLCHAIN: leaf.pem + ordered,
         CA: ca,
     }
+    if roots:
+        version[ROOTS] = _roots_of(lineage.name, [leaf, *openssl.certificates(ordered, source=CHAIN)], anchors)
     if crl:
         version[CRL] = crl
     if ocsp:
@@ -217,12 +229,13 @@ def check(
     reason = openssl.verify(
         certificate=paths[CERTIFICATE],
         chain=paths[CHAIN],
-        roots=paths[CA],
+        roots=paths[anchor_file(version)],
         purpose=PURPOSES[declaration.purpose][0],
     )
     if reason:
         raise CheckError(
-            f"{source}: does not verify to {lineage.name}/{CA}: {reason}; give the chain and CA that issued it"
+            f"{source}: does not verify to {lineage.name}/{anchor_file(version)}: {reason};"
+            " give the chain and CA that issued it"
         )
     if CRL in version:
         _check_crl(lineage, version, scratch=scratch, now=now)
@@ -239,7 +252,8 @@ def answered(lineage: Lineage, version: Mapping[str, bytes], *, scratch: str) ->
     """What the response of a version says of its certificate; CheckError is the reason alone, where it says nothing."""
     leaf = _leaf(lineage.name, version[CERTIFICATE])
     with tempfile.TemporaryDirectory(prefix="ocsp-", dir=scratch) as directory:
-        content = {OCSP: version[OCSP], CERTIFICATE: leaf.pem, CA: version[CA], ISSUER: issuer(lineage, version)}
+        roots = version[anchor_file(version)]
+        content = {OCSP: version[OCSP], CERTIFICATE: leaf.pem, CA: roots, ISSUER: issuer(lineage, version)}
         paths = {name: _written(directory, name, found) for name, found in content.items()}
         return openssl.ocsp(response=paths[OCSP], certificate=paths[CERTIFICATE], issuer=paths[ISSUER], roots=paths[CA])
 
@@ -263,11 +277,12 @@ def require_good(said: openssl.Ocsp, *, now: dt.datetime) -> dt.datetime:
 def issuer(lineage: Lineage, version: Mapping[str, bytes]) -> bytes:
     """The certificate of the CA that issued the version's, as PEM; CheckError is the reason alone."""
     leaf = _leaf(lineage.name, version[CERTIFICATE])
-    authorities = openssl.certificates(version[CHAIN] + version[CA], source=f"{lineage.name}/{CHAIN}")
+    anchors = anchor_file(version)
+    authorities = openssl.certificates(version[CHAIN] + version[anchors], source=f"{lineage.name}/{CHAIN}")
     for authority in authorities:
         if authority.subject == leaf.issuer:
             return authority.pem
-    raise CheckError(f"the certificate of its issuer {leaf.issuer} is missing, add it to {lineage.name}/{CA}")
+    raise CheckError(f"the certificate of its issuer {leaf.issuer} is missing, add it to {lineage.name}/{anchors}")
 
 
 def require_fresh_list(
@@ -293,6 +308,11 @@ def require_fresh_list(
         raise CheckError(
             f"{source}: the list of {found.issuer} is not valid before {show(found.last_update)}; set this host's clock"
         )
+
+
+def anchor_file(version: Mapping[str, bytes]) -> str:
+    """The file of a version that holds what its own certificate verifies to."""
+    return ROOTS if ROOTS in version else CA
 
 
 def version_id(version: Mapping[str, bytes]) -> str:
@@ -364,6 +384,7 @@ def facts(version: Mapping[str, bytes], *, source: str) -> dict[str, Any]:
         "issuer": leaf.issuer,
         "crl": hashlib.sha256(version[CRL]).hexdigest() if CRL in version else "",
         "ca": hashlib.sha256(version[CA]).hexdigest() if CA in version else "",
+        **({"roots": hashlib.sha256(version[ROOTS]).hexdigest()} if ROOTS in version else {}),
         "ocsp": hashlib.sha256(version[OCSP]).hexdigest() if OCSP in version else "",
     }
 
@@ -415,28 +436,40 @@ def _matching_key(name: str, leaf: openssl.Certificate, paths: Iterable[str]) ->
     )
 
 
-def _ordered_chain(name: str, leaf: openssl.Certificate, *, chain: bytes, ca: bytes) -> bytes:
+def _ordered_chain(
+    name: str, leaf: openssl.Certificate, *, chain: bytes, trusted: Iterable[openssl.Certificate], source: str
+) -> bytes:
     """The intermediates from the issuer of the leaf upwards, without roots; what does not belong is left out."""
     given = {certificate.subject: certificate for certificate in openssl.certificates(chain, source=f"{name}/{CHAIN}")}
-    trusted = {certificate.subject: certificate for certificate in openssl.certificates(ca, source=f"{name}/{CA}")}
-    if not trusted:
-        raise CheckError(f"{name}/{CA}: holds no certificate; give the CA certificates that peers trust as PEM")
+    anchors = {certificate.subject: certificate for certificate in trusted}
     ordered: list[bytes] = []
     below = leaf
     while not below.self_issued:
         above = given.pop(below.issuer, None)
         if above is None:
-            if trusted.get(below.issuer, leaf).self_issued:
+            if anchors.get(below.issuer, leaf).self_issued:
                 break
             raise CheckError(
                 f"{name}/{CHAIN}: the intermediate certificate {below.issuer}, issuer of {below.subject}, is missing;"
-                " add it to the chain"
+                f" add it to the chain, or to {name}/{source} if it is a root"
             )
         if above.self_issued:
             break
         ordered.append(above.pem)
         below = above
     return b"".join(ordered)
+
+
+def _roots_of(name: str, path: Sequence[openssl.Certificate], anchors: Iterable[openssl.Certificate]) -> bytes:
+    """The anchors that a chain can end in: its top's issuer, or below it one that another CA has signed as well."""
+    issuers = {certificate.issuer for certificate in path}
+    found = sorted({anchor.pem for anchor in anchors if anchor.subject in issuers})
+    if not found:
+        raise CheckError(
+            f"{name}/{ROOTS}: holds no certificate of {path[-1].issuer}, which issued {path[-1].subject};"
+            " add the root of that CA"
+        )
+    return b"".join(found)
 
 
 def _check_key(name: str, leaf: openssl.Certificate, key: bytes) -> None:

@@ -12,13 +12,14 @@ import os
 import re
 import ssl
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from . import process
 from .errors import CheckError, StoreError
 
 _DECADES = 30 * 365 * 86400
+_PASSPHRASE = "BULWARK_PASSPHRASE"
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----\r?\n.*?-----END \1-----", re.DOTALL)
 
 
@@ -136,6 +137,25 @@ def public_key(key: bytes, *, source: str) -> str:
     return _parsed(["pkey", "-pubout", "-passin", "pass:"], key, source=source, kind=kind).strip()
 
 
+def plain_key(key: bytes, *, passphrase: str, source: str) -> bytes:
+    """A private key without its passphrase; CheckError when that does not open it."""
+    kind = "a private key that the passphrase opens"
+    secret = {_PASSPHRASE: passphrase}
+    return _parsed(["pkey", "-passin", f"env:{_PASSPHRASE}"], key, source=source, kind=kind, secret=secret).encode()
+
+
+def pkcs12(content: bytes, *, passphrase: str, source: str) -> bytes:
+    """What a PKCS#12 file holds, as PEM, the key in clear; CheckError when the passphrase does not open it."""
+    arguments = ["pkcs12", "-in", "/dev/stdin", "-passin", f"env:{_PASSPHRASE}", "-nodes"]
+    secret = {_PASSPHRASE: passphrase}
+    # What Windows and old Java export: RC2 and 3DES, which OpenSSL keeps in a provider of its own.
+    legacy = _run([*arguments, "-legacy"], content, secret=secret)
+    if legacy.returncode == 0:
+        return legacy.stdout.encode()
+    kind = "PKCS#12 that the passphrase opens"
+    return _parsed(arguments, content, source=source, kind=kind, secret=secret).encode()
+
+
 def verify(*, certificate: str, chain: str, roots: str, purpose: str) -> str:
     """Why the certificate file does not verify to `roots` for `purpose` (sslserver, sslclient); empty if it does."""
     # Security level 2 is what Debian's daemons demand: RSA 2048, no SHA-1.
@@ -223,16 +243,20 @@ def _time(text: str) -> dt.datetime:
     return dt.datetime.fromtimestamp(ssl.cert_time_to_seconds(text), tz=dt.timezone.utc)
 
 
-def _parsed(arguments: Sequence[str], content: bytes, *, source: str, kind: str) -> str:
-    result = _run(arguments, content)
+def _parsed(
+    arguments: Sequence[str], content: bytes, *, source: str, kind: str, secret: Mapping[str, str] | None = None
+) -> str:
+    result = _run(arguments, content, secret=secret)
     if result.returncode != 0:
         raise CheckError(f"{source}: is not {kind} that OpenSSL reads ({_last_line(result.stderr)})")
     return result.stdout
 
 
-def _run(arguments: Sequence[str], content: bytes = b"") -> subprocess.CompletedProcess[str]:
-    """Run openssl in English, and without a service's OPENSSL_CONF."""
-    environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
+def _run(
+    arguments: Sequence[str], content: bytes = b"", *, secret: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run openssl in English, and without a service's OPENSSL_CONF; only root and itself read its environment."""
+    environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", **(secret or {})}
     try:
         return process.run(["openssl", *arguments], content=content, environment=environment)
     except FileNotFoundError:

@@ -30,6 +30,8 @@ class Material:
     certificate: bytes | None = None
     chain: bytes | None = None
     ca: bytes | None = None
+    # All that the own certificate may verify to, where that is not `ca`.
+    roots: bytes | None = None
     crl: bytes | None = None
     ocsp: bytes | None = None
     key: str | None = None
@@ -91,6 +93,15 @@ def install(
             target, version, declaration=declaration, state=state, check_mode=check_mode, recovered=recovered
         )
         return dataclasses.replace(installed, notes=notes)
+
+
+@contextlib.contextmanager
+def key_in_memory(key: bytes) -> Iterator[str]:
+    """The path of a private key, on a file system in memory and for its owner only, as long as the context lasts."""
+    with tempfile.TemporaryDirectory(prefix="bulwark-key-", dir="/dev/shm") as directory:
+        path = os.path.join(directory, lineage.KEY)
+        files.create(path, files.File(key, 0o600, os.geteuid(), os.getegid()))
+        yield path
 
 
 def roll_back(target: lineage.Lineage) -> Installed:
@@ -178,12 +189,15 @@ def _assembled(target: lineage.Lineage, material: Material, current: Mapping[str
     certificate = given(material.certificate, lineage.CERTIFICATE)
     # A stapled response is about one certificate: a new one starts without.
     same = material.certificate is None or current.get(lineage.CERTIFICATE, b"").strip() == certificate.strip()
+    # Who brings a certificate with the CA of its peers, and no roots, has one CA for both.
+    one_ca = material.certificate is not None and material.ca is not None
     keys = [material.key] if material.key else [target.pending_key, os.path.join(target.current, lineage.KEY)]
     return lineage.assemble(
         target,
         certificate=certificate,
         chain=given(material.chain, lineage.CHAIN),
         ca=given(material.ca, lineage.CA),
+        roots=b"" if material.roots is None and one_ca else given(material.roots, lineage.ROOTS),
         crl=given(material.crl, lineage.CRL),
         ocsp=given(material.ocsp, lineage.OCSP) if same or material.ocsp is not None else b"",
         keys=keys,

@@ -148,7 +148,7 @@ def _check_connect(item: Mapping[str, Any], served_lineage: lineage.Lineage, *, 
         port=int(item["port"]),
         server_name=server_name,
         timeout=_PROBE_TIMEOUT,
-        cafile=f"{served_lineage.current}/{lineage.CA}",
+        cafile=os.path.join(served_lineage.current, lineage.anchor_file(_files(served_lineage))),
         certfile=certfile,
         keyfile=keyfile,
     )
@@ -212,6 +212,10 @@ def _certificate(of: lineage.Lineage) -> bytes:
     if not isinstance(entry, files.File):
         raise StoreError(f"{path}: is missing; install a certificate for lineage {of.name}")
     return ssl.PEM_cert_to_DER_cert(entry.content.decode("ascii"))
+
+
+def _files(of: lineage.Lineage) -> Mapping[str, bytes]:
+    return of.read(of.current_version())
 
 
 def _path(of: lineage.Lineage) -> str:

@@ -146,13 +146,44 @@ def test_a_chain_in_the_wrong_order_with_roots_and_strangers_is_repaired(tmp_pat
     assert version[lineage.FULLCHAIN] == leaf.pem + second.pem + pki.issuing.pem
 
 
+def test_a_public_certificate_verifies_to_its_roots_and_not_to_the_ca_of_the_peers(tmp_path: Path, pki: Any) -> None:
+    public = type(pki)()
+    others = type(pki)().sign("Another Root", authority=True).pem
+    leaf = public.server(*NAMES)
+    version = assembled(tmp_path, pki, leaf, chain=public.issuing.pem, roots=others + public.root.pem)
+    assert (version[lineage.ROOTS], version[lineage.CA]) == (public.root.pem, pki.ca)
+    check(tmp_path, pki, version)
+
+
+def test_without_roots_a_public_certificate_is_refused(tmp_path: Path, pki: Any) -> None:
+    public = type(pki)()
+    version = assembled(tmp_path, pki, public.server(*NAMES), chain=public.issuing.pem)
+    with pytest.raises(CheckError, match=r"^mqtt/cert\.pem: does not verify to mqtt/ca\.pem: "):
+        check(tmp_path, pki, version)
+
+
+def test_a_public_certificate_needs_no_ca_of_peers(tmp_path: Path, pki: Any) -> None:
+    version = assembled(tmp_path, pki, pki.server(*NAMES), ca=b"", roots=pki.root.pem)
+    assert version[lineage.CA] == b""
+    check(tmp_path, pki, version)
+
+
+def test_roots_of_other_cas_are_refused(tmp_path: Path, pki: Any) -> None:
+    others = type(pki)().sign("Another Root", authority=True).pem
+    with pytest.raises(CheckError) as refused:
+        assembled(tmp_path, pki, pki.server(*NAMES), chain=pki.ca, roots=others)
+    assert str(refused.value) == (
+        "mqtt/roots.pem: holds no certificate of CN=Root, which issued CN=Issuing; add the root of that CA"
+    )
+
+
 def test_a_missing_intermediate_is_named(tmp_path: Path, pki: Any) -> None:
     leaf = pki.server(*NAMES)
     with pytest.raises(CheckError) as refused:
         assembled(tmp_path, pki, leaf, chain=b"", ca=pki.root.pem)
     assert str(refused.value) == (
         "mqtt/chain.pem: the intermediate certificate CN=Issuing, issuer of CN=broker.example, is missing;"
-        " add it to the chain"
+        " add it to the chain, or to mqtt/ca.pem if it is a root"
     )
 
 

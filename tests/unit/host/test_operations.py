@@ -72,6 +72,25 @@ def test_check_mode_writes_nothing_and_says_what_would_change(store: Store) -> N
     assert store.everything() == before
 
 
+def test_a_lineage_goes_from_a_private_ca_to_a_public_one_and_back(store: Store) -> None:
+    public = type(store.pki)()
+    store.install(store.pki.server(NAME))
+    leaf = public.server(NAME)
+    bought = operations.Material(
+        certificate=leaf.pem, chain=public.issuing.pem, roots=public.root.pem, key=store.key(leaf)
+    )
+    declaration = store.target.declaration()
+    operations.install(store.target, bought, declaration=declaration)
+    between = store.target.read(store.target.current_version())
+    assert (between[lineage.ROOTS], between[lineage.CA]) == (public.root.pem, store.pki.ca)
+    # A new revocation list alone is about the peers' CA and leaves the rest as it is.
+    crl = store.pki.crl()
+    operations.install(store.target, operations.Material(crl=crl), declaration=declaration)
+    assert store.target.read(store.target.current_version()) == {**between, lineage.CRL: crl}
+    store.install(store.pki.server(NAME))
+    assert lineage.ROOTS not in store.target.read(store.target.current_version())
+
+
 def test_the_second_installation_of_the_same_changes_nothing(store: Store) -> None:
     leaf = store.pki.server(NAME)
     first, second = store.install(leaf), store.install(leaf)
@@ -147,8 +166,8 @@ def test_the_tool_installs_shows_and_refuses(
     empty.mkdir()
     assert cli.main(["install", "mqtt", "--from", str(empty)]) == 1
     assert capsys.readouterr().err == (
-        f"bulwark-tls: {empty}: has none of privkey.pem, cert.pem, chain.pem, fullchain.pem, ca.pem, crl.pem, ocsp.der;"
-        " name the directory that has them\n"
+        f"bulwark-tls: {empty}: has none of privkey.pem, cert.pem, chain.pem, fullchain.pem, roots.pem, ca.pem,"
+        " crl.pem, ocsp.der; name the directory that has them\n"
     )
     assert cli.main(["recover"]) == 0
 

@@ -27,7 +27,7 @@ SHIPPED = [
     pytest.param("nginx", "1.31.4", {"sends_proxy_v2": True}, id="nginx-1.31.4"),
     pytest.param("certbot", "2.1.0", {"ari": False, "profiles": False, "renewal_by_fraction": False}, id="certbot-2.1"),
     pytest.param("certbot", "4.0.0", {"ari": False, "profiles": True, "renewal_by_fraction": True}, id="certbot-4.0"),
-    pytest.param("certbot", "5.5.0", {"ari": True}, id="certbot-5.5"),
+    pytest.param("certbot", "5.5.0", {"ari": True, "addresses": True}, id="certbot-5.5"),
     pytest.param("emqx", "5.8.9", {"cluster_needs_licence": False}, id="emqx-5.8"),
     pytest.param("emqx", "5.10.4", {"cluster_needs_licence": True}, id="emqx-5.10"),
 ]
