@@ -25,21 +25,7 @@ def run(
 
     Raises FileNotFoundError without the program and subprocess.TimeoutExpired after `timeout` seconds.
     """
-    result = run_bytes(command, content=content, environment=environment, timeout=timeout, merged=merged)
-    output, errors = ((text or b"").decode(errors="replace") for text in (result.stdout, result.stderr))
-    return subprocess.CompletedProcess(list(command), result.returncode, output, errors)
-
-
-def run_bytes(
-    command: Sequence[str],
-    *,
-    content: bytes = b"",
-    environment: Mapping[str, str] | None = None,
-    timeout: float | None = None,
-    merged: bool = False,
-) -> subprocess.CompletedProcess[bytes]:
-    """As `run`, with what the program printed as it is: a signature is no text."""
-    return subprocess.run(  # pylint: disable=ansible-bad-function
+    result = subprocess.run(  # pylint: disable=ansible-bad-function
         command,
         input=content,
         stdout=subprocess.PIPE,
@@ -48,6 +34,8 @@ def run_bytes(
         timeout=timeout,
         check=False,
     )
+    output, errors = ((text or b"").decode(errors="replace") for text in (result.stdout, result.stderr))
+    return subprocess.CompletedProcess(list(command), result.returncode, output, errors)
 
 
 def start(command: Sequence[str], *, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:

@@ -32,7 +32,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from . import archive, authority, crl, ledger, lifetimes, permissions
+from . import archive, authority, crl, keys, ledger, lifetimes, permissions
 from .errors import ArchiveError, LedgerError, PkiError
 from .passphrase import Source
 
@@ -95,7 +95,10 @@ def back_up(
     target = _check_target(target, directory=directory)
     found = authority.load(directory)
     created = lifetimes.show(now)
-    with authority.disk_errors(target.parent), tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as work:
+    with (
+        authority.disk_errors(target.parent),
+        tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as work,
+    ):
         copy = Path(work) / authority.LEDGER
         files = _settled(found, copy, skip=published)
         with ledger.Ledger(copy) as book:
@@ -105,18 +108,18 @@ def back_up(
             state=_state(directory, files, copy),
             certificates=summary.certificates,
             revoked=summary.revoked,
-            root_key=found.root.key_path.exists(),
+            root_key=found.root.key_is_here,
         )
         existing, reasons = _compare(target, manifest, passphrase=passphrase)
         if not reasons:
             return Backup(manifest=existing or manifest, reasons=())
         # Asked for in check mode too: a command that fails should fail then.
         secret = passphrase.value
-        _check_secret(secret, what=passphrase.what)
+        keys.check_passphrase(secret, what=passphrase.what)
         if not check_mode:
-            _write(Path(work) / "archive", directory, files, copy, manifest=manifest, passphrase=secret)
+            _write(Path(work) / "archive", directory, files, copy, manifest=manifest, secret=secret)
             os.rename(Path(work) / "archive", target)
-            _sync(target.parent)
+            authority.sync(target.parent)
         return Backup(manifest=manifest, reasons=tuple(reasons))
 
 
@@ -132,15 +135,25 @@ def restore(order: Order, *, passphrase: Source, check_mode: bool, now: dt.datet
         restored = authority.load(staged)
         with restored.open_ledger() as book:
             book.check()
-        warnings = () if manifest.root_key else (
-            f"{order.source} has no key of the root CA, which was offline: bring it back to {restored.root.directory.name}/"
-            "key.pem when the root is needed",
-        )
+        warnings = []
+        if not manifest.root_key:
+            key = directory / restored.root.name / "key.pem"
+            warnings.append(f"the key of the root CA was offline: bring it back to {key} when the root is needed")
         with _held(directory):
             reasons, kept = _decide(order, directory, staged, manifest, now=now)
             if reasons and not check_mode:
                 _commit(directory, staged, kept=kept, published=order.published)
-    return Restored(manifest=manifest, reasons=tuple(reasons), kept=kept, warnings=warnings)
+    return Restored(manifest=manifest, reasons=tuple(reasons), kept=kept, warnings=tuple(warnings))
+
+
+def facts(manifest: Manifest) -> dict[str, object]:
+    """What an archive says about itself, as modules return it."""
+    return {
+        "created": manifest.created,
+        "ledger_certificates": manifest.certificates,
+        "ledger_revoked": manifest.revoked,
+        "root_key": manifest.root_key,
+    }
 
 
 def _check_target(target: Path, *, directory: Path) -> Path:
@@ -154,10 +167,6 @@ def _check_target(target: Path, *, directory: Path) -> Path:
             if not archive.is_archive(stream):
                 raise ArchiveError(f"{target} is no archive of a CA and is not overwritten: give another path")
     return target
-
-
-def _check_secret(secret: str, *, what: str) -> None:
-    keys.check_passphrase(secret, what=what)
 
 
 def _settled(found: authority.Authority, copy: Path, *, skip: Path) -> dict[str, os.stat_result]:
@@ -228,9 +237,261 @@ def _compare(target: Path, wanted: Manifest, *, passphrase: Source) -> tuple[Man
         return None, [f"{target} is not there yet"]
     try:
         with target.open("rb") as stream:
-            existing = _read_manifest(archive.Reader(stream, where=str(target), passphrase=passphrase), where=str(target))
+            existing = _read_manifest(
+                archive.Reader(stream, where=str(target), passphrase=passphrase), where=str(target)
+            )
     except ArchiveError as error:
         return None, [f"the archive that is there is replaced: {error}"]
     if existing.state != wanted.state:
         return existing, [f"the CA changed since the archive of {existing.created}"]
     return existing, []
+
+
+def _write(
+    path: Path, directory: Path, files: dict[str, os.stat_result], copy: Path, *, manifest: Manifest, secret: str
+) -> None:
+    with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as stream:
+        writer = archive.Writer(stream, passphrase=secret, created=manifest.created)
+        with tarfile.open(fileobj=writer, mode="w|", format=tarfile.PAX_FORMAT) as tar:  # type: ignore[call-overload]
+            described = json.dumps(dataclasses.asdict(manifest), indent=2).encode()
+            tar.addfile(_member(_MANIFEST, size=len(described)), io.BytesIO(described))
+            with copy.open("rb") as content:
+                tar.addfile(_member(authority.LEDGER, size=copy.stat().st_size), content)
+            for name, status in files.items():
+                _add(tar, directory / name, name, status)
+        writer.finish()
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _add(tar: tarfile.TarFile, path: Path, name: str, status: os.stat_result) -> None:
+    member = _member(name, mode=stat.S_IMODE(status.st_mode))
+    if stat.S_ISDIR(status.st_mode):
+        member.type = tarfile.DIRTYPE
+        tar.addfile(member)
+    elif stat.S_ISLNK(status.st_mode):
+        member.type, member.linkname = tarfile.SYMTYPE, os.readlink(path)
+        tar.addfile(member)
+    else:
+        member.size = status.st_size
+        with path.open("rb") as content:
+            tar.addfile(member, content)
+
+
+def _member(name: str, *, size: int = 0, mode: int = 0o600) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.size, member.mode = size, mode
+    return member
+
+
+def _read_manifest(reader: archive.Reader, *, where: str) -> Manifest:
+    with _reading(reader, where=where) as tar:
+        return _manifest(tar, tar.next(), where=where)
+
+
+def _manifest(tar: tarfile.TarFile, member: tarfile.TarInfo | None, *, where: str) -> Manifest:
+    content = tar.extractfile(member) if member is not None and member.name == _MANIFEST else None
+    if content is None:
+        raise archive.damaged(where)
+    return Manifest(**json.loads(content.read()))
+
+
+@contextlib.contextmanager
+def _reading(reader: archive.Reader, *, where: str) -> Iterator[tarfile.TarFile]:
+    try:
+        with tarfile.open(fileobj=reader, mode="r|") as tar:  # type: ignore[call-overload]
+            yield tar
+    except (tarfile.TarError, ValueError, TypeError, EOFError) as error:
+        raise archive.damaged(where) from error
+
+
+def _unpack(source: Path, target: Path, *, passphrase: Source) -> Manifest:
+    """Unpack an archive into a folder; nothing outside of it is written, whatever the archive says."""
+    where = str(source)
+    try:
+        stream = source.open("rb")
+    except OSError as error:
+        raise ArchiveError(f"{where} cannot be read ({error.strerror}): correct the path") from error
+    with stream, authority.disk_errors(target):
+        reader = archive.Reader(stream, where=where, passphrase=passphrase)
+        with _reading(reader, where=where) as tar:
+            manifest = _manifest(tar, tar.next(), where=where)
+            while (member := tar.next()) is not None:
+                _extract(tar, member, target, where=where)
+        # What follows the end of the tar is authenticated too: an archive that was cut off there is not whole.
+        while reader.read(1 << 20):
+            pass
+    return manifest
+
+
+def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path, *, where: str) -> None:
+    inside = PurePosixPath(member.name)
+    linked = PurePosixPath(member.linkname)
+    if inside.is_absolute() or linked.is_absolute() or ".." in (*inside.parts, *linked.parts):
+        raise archive.damaged(where)
+    path = target / inside
+    if member.isdir():
+        path.mkdir(mode=0o700)
+        path.chmod(member.mode & 0o777)
+    elif member.issym():
+        path.symlink_to(member.linkname)
+    elif member.isreg():
+        content = tar.extractfile(member)
+        with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as stream:
+            shutil.copyfileobj(content or io.BytesIO(), stream)
+            os.fchmod(stream.fileno(), member.mode & 0o777)
+    else:
+        raise archive.damaged(where)
+
+
+def _check_place(directory: Path) -> None:
+    if directory.is_symlink() or (directory.exists() and not directory.is_dir()):
+        raise ArchiveError(f"{directory} is no directory: give the path of the CA directory itself")
+    if _occupied(directory) and not (directory / authority.LEDGER).exists() and not authority.names(directory):
+        raise ArchiveError(f"{directory} is not empty and holds no CA: give another directory, or empty it")
+    permissions.check_directory(directory, [])
+
+
+def _occupied(directory: Path) -> bool:
+    return directory.is_dir() and any(True for _entry in directory.iterdir())
+
+
+@contextlib.contextmanager
+def _staging(directory: Path, *, check_mode: bool, now: dt.datetime) -> Iterator[Path]:
+    """A folder beside the directory to make the CA complete in, for one run at a time."""
+    if check_mode:
+        with tempfile.TemporaryDirectory(prefix="bulwark-restore-") as work:
+            yield Path(work)
+        return
+    with authority.disk_errors(directory.parent):
+        directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with authority.alone(directory.parent):
+        staged = directory.with_name(f".{directory.name}.restored")
+        with authority.disk_errors(staged):
+            if staged.exists() and not (staged / _UNFINISHED).exists() and _occupied(staged):
+                # A run was killed after it had a whole CA here, the restored one or the one that it replaced.
+                staged.rename(_free(directory, now=now))
+            shutil.rmtree(staged, ignore_errors=True)
+            staged.mkdir(mode=0o700)
+            (staged / _UNFINISHED).touch(mode=0o600)
+        try:
+            yield staged
+        finally:
+            if (staged / _UNFINISHED).exists():
+                shutil.rmtree(staged)
+
+
+def _free(directory: Path, *, now: dt.datetime) -> Path:
+    """A name beside the directory for a CA that was replaced."""
+    stamp = now.strftime("%Y%m%dT%H%M%SZ")
+    path = directory.with_name(f"{directory.name}.replaced-{stamp}")
+    number = 1
+    while path.exists():
+        number += 1
+        path = directory.with_name(f"{directory.name}.replaced-{stamp}-{number}")
+    return path
+
+
+@contextlib.contextmanager
+def _held(directory: Path) -> Iterator[None]:
+    """Nobody else changes the CA that is there, if there is one."""
+    with authority.locked(directory) if _occupied(directory) else contextlib.nullcontext():
+        yield
+
+
+def _decide(
+    order: Order, directory: Path, staged: Path, manifest: Manifest, *, now: dt.datetime
+) -> tuple[list[str], Path | None]:
+    """Why it is restored, none when it is there already, and where the CA that is there is put."""
+    occupied = _occupied(directory)
+    if occupied and _is_same(directory, manifest, skip=order.published):
+        return [], None
+    behind = [*_behind_ledger(directory, staged), *_behind_published(order.published, staged)]
+    if behind and not order.older:
+        raise ArchiveError(
+            f"{order.source} of {manifest.created} is behind: {'; '.join(behind)}; restore a newer archive, or set "
+            "older: true, after which nobody can revoke what it lacks"
+        )
+    if occupied and not order.replace:
+        raise ArchiveError(
+            f"{directory} holds a CA: set replace: true to put the one of {manifest.created} in its place, the old one "
+            "is kept beside it"
+        )
+    return [f"{directory} is restored from the archive of {manifest.created}", *behind], (
+        _free(directory, now=now) if occupied else None
+    )
+
+
+def _is_same(directory: Path, manifest: Manifest, *, skip: Path) -> bool:
+    """Whether the directory has what the archive has; one that is damaged has not."""
+    with contextlib.suppress(PkiError, OSError), tempfile.TemporaryDirectory(prefix="bulwark-restore-") as work:
+        copy = Path(work) / authority.LEDGER
+        files = _settled(authority.load(directory), copy, skip=skip)
+        return _state(directory, files, copy) == manifest.state
+    return False
+
+
+def _behind_ledger(directory: Path, staged: Path) -> list[str]:
+    path = directory / authority.LEDGER
+    if not _occupied(directory):
+        return []
+    try:
+        with ledger.Ledger(path) as book:
+            book.check()
+            return [
+                f"{path} knows what it lacks: {', '.join(found)}"
+                for found in [book.lacking_in(staged / path.name)]
+                if found
+            ]
+    except LedgerError as error:
+        return [f"what was issued since cannot be known ({error})"]
+
+
+def _behind_published(published: Path, staged: Path) -> list[str]:
+    """What a web server was given and the archive does not know: later lists, responses for other certificates."""
+    found = []
+    with ledger.Ledger(staged / authority.LEDGER) as book:
+        for path in sorted((published / "crl").glob("*.crl")):
+            with contextlib.suppress(ValueError, OSError):
+                der = path.read_bytes()
+                number, last = crl.read(der).number, book.revocation_list(crl.issuer_key_id(der))
+                known = last.number if last else 0
+                if number > known:
+                    found.append(f"{path} has number {number}, its ledger knows {known}")
+        serials = {path.name.partition(".")[0] for path in (published / "ocsp").glob("*/*.sha1.der")}
+        unknown = [serial for serial in sorted(serials) if book.certificate(serial) is None]
+    if unknown:
+        found.append(f"{published / 'ocsp'} has responses for {len(unknown)} certificates that it lacks")
+    return found
+
+
+def _commit(directory: Path, staged: Path, *, kept: Path | None, published: Path) -> None:
+    with authority.disk_errors(directory):
+        if kept is not None and published.is_dir() and directory in published.parents:
+            # It is served on. Files there are replaced, never changed, so a second name for each is enough.
+            shutil.copytree(published, staged / published.relative_to(directory), copy_function=os.link)
+        os.sync()
+        (staged / _UNFINISHED).unlink()
+        if kept is None:
+            os.rename(staged, directory)
+        else:
+            try:
+                _exchange(staged, directory)
+            except (ArchiveError, OSError):
+                (staged / _UNFINISHED).touch(mode=0o600)
+                raise
+            os.rename(staged, kept)
+        authority.sync(directory.parent)
+
+
+def _exchange(first: Path, second: Path) -> None:
+    """Exchange two directories in one step of the kernel; Python has no function for it."""
+    renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
+    if renameat2(_AT_FDCWD, os.fsencode(first), _AT_FDCWD, os.fsencode(second), _RENAME_EXCHANGE) == 0:
+        return
+    code = ctypes.get_errno()
+    if code in (errno.EINVAL, errno.ENOSYS):
+        raise ArchiveError(
+            f"the file system of {second} cannot exchange directories: move {second} away, then run again"
+        )
+    raise OSError(code, os.strerror(code), str(second))

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from . import certificates, keys, lifetimes, profiles
 from .errors import AuthorityError, RefusedRequestError
-from .names import Names, check_common_name, of_common_name, parse
+from .names import Constraints, Names, check_common_name, of_common_name, parse
 
 with contextlib.suppress(ImportError):  # _module.py says what is missing
     from cryptography import x509
@@ -48,6 +48,17 @@ class Urls:
     crl: str = ""
 
 
+def urls_below(base: str, issuer: str, *, answered: bool) -> Urls:
+    """Where the files about a certificate of this CA are when what is published is served at `base`, none for ''."""
+    if not base:
+        return Urls()
+    return Urls(
+        ocsp=f"{base}/ocsp" if answered else "",
+        ca_issuers=f"{base}/ca/{issuer}.crt",
+        crl=f"{base}/crl/{issuer}.crl",
+    )
+
+
 @dataclass(frozen=True)
 class Spec:
     """What a certificate should be; `drift` compares one with it, `None` there means: any will do."""
@@ -60,6 +71,8 @@ class Spec:
     key_type: str | None = None
     issuer_key_id: str | None = None
     urls: Urls | None = None
+    # Of a CA: what it may certify; empty for anything.
+    constraints: Constraints = field(default_factory=Constraints)
 
 
 @dataclass(frozen=True)
@@ -183,7 +196,21 @@ def _builder(
         builder = builder.add_extension(x509.OCSPNoCheck(), critical=False)
     if spec.names:
         builder = builder.add_extension(_alternative_names(spec.names), critical=False)
+    if spec.constraints:
+        builder = builder.add_extension(_name_constraints(spec.constraints), critical=True)
     return _with_urls(builder, spec.urls or Urls())
+
+
+def _name_constraints(wanted: Constraints) -> x509.NameConstraints:
+    # Kinds of names that are not listed are not restricted (RFC 5280, 4.2.1.10): no network is all networks, so
+    # without one every address is excluded.
+    everything = () if wanted.networks else ("0.0.0.0/0", "::/0")
+    permitted = [
+        *(x509.DNSName(name) for name in wanted.dns),
+        *(x509.IPAddress(ipaddress.ip_network(network)) for network in wanted.networks),
+    ]
+    excluded = [x509.IPAddress(ipaddress.ip_network(network)) for network in everything]
+    return x509.NameConstraints(permitted_subtrees=permitted, excluded_subtrees=excluded or None)
 
 
 def _alternative_names(wanted: Names) -> x509.SubjectAlternativeName:

@@ -103,6 +103,27 @@ def extended_usage(certificate: x509.Certificate) -> tuple[str, ...]:
     return tuple(sorted(oid.dotted_string for oid in usage))
 
 
+def constraints(certificate: x509.Certificate) -> names.Constraints:
+    """What a CA may certify by its name constraints, empty for anything."""
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.NameConstraints).value
+    except x509.ExtensionNotFound:
+        return names.Constraints()
+    permitted = found.permitted_subtrees or ()
+    return names.Constraints(
+        dns=tuple(sorted(name.value for name in permitted if isinstance(name, x509.DNSName))),
+        networks=tuple(sorted(str(name.value) for name in permitted if isinstance(name, x509.IPAddress))),
+    )
+
+
+def path_length(certificate: x509.Certificate) -> int | None:
+    """How many CAs may be below this CA, None for any number."""
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.path_length
+    except x509.ExtensionNotFound:
+        return None
+
+
 def key_id(certificate: x509.Certificate) -> str:
     """The subject key identifier in hexadecimal, which names a CA in the ledger; '' when there is none."""
     try:

@@ -98,6 +98,14 @@ def read(der: bytes) -> Listed:
     )
 
 
+def expired(der: bytes, *, now: dt.datetime) -> bool:
+    """Whether this is a list that nobody accepts any more; what cannot be read is not taken for one."""
+    try:
+        return read(der).next_update <= now
+    except ValueError:
+        return False
+
+
 def to_pem(der: bytes) -> bytes:
     """A list as PEM text."""
     return x509.load_der_x509_crl(der).public_bytes(serialization.Encoding.PEM)

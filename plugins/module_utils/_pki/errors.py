@@ -50,3 +50,7 @@ class SignerError(PkiError):
 
 class ArchiveError(PkiError):
     """A backup that cannot be written, read or restored."""
+
+
+class RefusedRolloverError(PkiError):
+    """A step of a rollover out of its order, or one that would lock somebody out."""

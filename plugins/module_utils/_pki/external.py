@@ -17,28 +17,22 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from .._host import process
-from . import keys
+from . import keys, programs
 from .errors import SignerError
 from .passphrase import Source
 
 with contextlib.suppress(ImportError):  # _module.py says what is missing
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives import hashes
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
     from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 PASSPHRASE_VARIABLE = "BULWARK_PASSPHRASE"
-
-# A token may wait for somebody to touch it.
-SIGN_SECONDS = 60
 
 # DigestInfo of SHA-256 up to the digest itself (RFC 8017, 9.2, note 1).
 _SHA256_INFO = bytes.fromhex("3031300d060960864801650304020105000420")
@@ -53,19 +47,45 @@ class Program:
 
     def sign(self, content: bytes, *, passphrase: str) -> bytes:
         """What it returns for this content; SignerError with what it said when it failed."""
-        where = f"{self.where}: {' '.join(self.command)}"
-        environment = {**os.environ, PASSPHRASE_VARIABLE: passphrase}
+        return programs.run(
+            self.command,
+            where=f"{self.where}:",
+            error=SignerError,
+            remedy="check the token and its PIN",
+            content=content,
+            secret=(PASSPHRASE_VARIABLE, passphrase),
+        )
+
+
+@dataclass(frozen=True)
+class Signer:
+    """A key in a token for a new CA: what signs with it, and its public half in PEM; ``what`` names the option."""
+
+    command: tuple[str, ...]
+    public_key: str
+    what: str
+
+    def key(self, passphrase: Source) -> keys.PrivateKey:
+        """The key; SignerError for a public key that cannot be read, RefusedKeyError for one that is not used here."""
         try:
-            result = process.run_bytes(self.command, content=content, environment=environment, timeout=SIGN_SECONDS)
-        except OSError as error:
-            raise SignerError(f"{where} cannot be started ({error.strerror}): correct the command") from error
-        except subprocess.TimeoutExpired as error:
-            raise SignerError(f"{where} did not end within {SIGN_SECONDS} seconds: look at the token") from error
-        if result.returncode:
-            said = result.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
-            reason = said[-1].replace(passphrase, "********")
-            raise SignerError(f"{where} failed with {result.returncode} ({reason}): check the token and its PIN")
-        return result.stdout
+            public_key = serialization.load_pem_public_key(self.public_key.encode())
+        except (ValueError, UnsupportedAlgorithm) as error:
+            raise SignerError(f"{self.what}: public_key cannot be read, give it in PEM form") from error
+        program = Program(command=self.command, where=self.what)
+        return key(program, keys.check_public(public_key), passphrase=passphrase)
+
+
+def prove(key_: keys.PrivateKey) -> None:
+    """Sign something, so that a wrong PIN or key is found before it matters; a key in memory needs no proof."""
+    if isinstance(key_, _EcKey):
+        key_.sign(b"bulwark", ec.ECDSA(hashes.SHA256()))
+    elif isinstance(key_, _RsaKey):
+        key_.sign(b"bulwark", padding.PKCS1v15(), hashes.SHA256())
+
+
+def command_of(key_: keys.PrivateKey) -> tuple[str, ...]:
+    """The command that signs with a key; () for a key in memory."""
+    return key_.program.command if isinstance(key_, (_EcKey, _RsaKey)) else ()
 
 
 def key(program: Program, public_key: keys.PublicKey, *, passphrase: Source) -> keys.PrivateKey:
@@ -106,20 +126,20 @@ with contextlib.suppress(NameError):  # without cryptography there is nothing to
         """What both types of key share: everything but signing stays in the token."""
 
         def _init(self, program: Program, passphrase: Source) -> None:
-            self._program = program
+            self.program = program
             self._passphrase = passphrase
 
         def _sign(self, content: bytes) -> bytes:
-            return self._program.sign(content, passphrase=self._passphrase.value)
+            return self.program.sign(content, passphrase=self._passphrase.value)
 
         def _foreign(self) -> SignerError:
             return SignerError(
-                f"{self._program.where}: {' '.join(self._program.command)} returned no signature of the CA's key: "
+                f"{self.program.where}: {' '.join(self.program.command)} returned no signature of the CA's key: "
                 "name the key that belongs to its certificate"
             )
 
         def _refuse(self, *_arguments: object, **_named: object) -> NoReturn:
-            raise SignerError(f"{self._program.where}: the key is in a token, which signs and does nothing else")
+            raise SignerError(f"{self.program.where}: the key is in a token, which signs and does nothing else")
 
     class _EcKey(_Program, ec.EllipticCurvePrivateKey):
         def __init__(self, program: Program, public_key: ec.EllipticCurvePublicKey, passphrase: Source) -> None:

@@ -13,9 +13,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from . import authority, build, certificates, keys, ledger, lifetimes, profiles
+from . import authority, build, certificates, keys, ledger, lifetimes, names, profiles
 from .drift import drift
-from .errors import PkiError, RefusedRequestError
+from .errors import PkiError, RefusedNameError, RefusedRequestError
+from .passphrase import Source
 
 with contextlib.suppress(ImportError):  # _module.py says what is missing
     from cryptography import x509
@@ -83,7 +84,7 @@ def issue(
     requests: Sequence[Request],
     *,
     policy: Policy,
-    passphrase: authority.Passphrase,
+    passphrase: Source,
     now: dt.datetime,
 ) -> list[Result]:
     """The certificate of each request, in order; all new ones are recorded in the ledger, or none is issued.
@@ -124,13 +125,37 @@ def _check(authority_: authority.Authority | None, requests: Sequence[Request], 
 
 def _candidate(authority_: authority.Authority | None, request: Request, *, policy: Policy) -> _Candidate:
     leaf = build.leaf_spec(profile=request.profile, common_name=request.common_name, alternative_names=request.names)
+    if authority_:
+        leaf = within(leaf, authority_.issuing, given=bool(request.names))
     spec = replace(
         leaf,
         lifetime=policy.lifetimes.get(leaf.profile.name, leaf.profile.lifetime),
-        issuer_key_id=certificates.key_id(authority_.issuing.certificate) if authority_ else None,
+        issuer_key_id=authority_.issuing.key_id if authority_ else None,
         urls=policy.urls if leaf.profile.name in profiles.ANSWERED else replace(policy.urls, ocsp=""),
     )
     return _Candidate(name=request.name, spec=spec, public_key=_public_key(request))
+
+
+def within(leaf: build.Spec, issuing: authority.Ca, *, given: bool) -> build.Spec:
+    """What the CA may certify of it; RefusedNameError for names outside of its name constraints.
+
+    A client whose common name is no host name gets it as a URN: as a DNS name it would be outside.
+    """
+    permitted = certificates.constraints(issuing.certificate)
+    if not permitted:
+        return leaf
+    if not given and leaf.profile.name == "client" and "." not in leaf.common_name:
+        leaf = replace(leaf, names=names.as_urn(leaf.common_name))
+    outside = permitted.outside(leaf.names)
+    # OpenSSL and others take a common name with a dot for a host name where no DNS name is beside it.
+    if not leaf.names.dns and "." in leaf.common_name and not permitted.permit_dns(leaf.common_name):
+        outside.append(leaf.common_name)
+    if outside:
+        raise RefusedNameError(
+            f"{issuing.name} may not certify {', '.join(outside)}: its name constraints permit {permitted}; ask for "
+            "other names, or roll over to an issuing CA that may"
+        )
+    return leaf
 
 
 def _public_key(request: Request) -> keys.PublicKey | None:
@@ -194,12 +219,13 @@ def _sign_due(
     candidates: Sequence[_Candidate],
     results: Sequence[Result],
     *,
-    passphrase: authority.Passphrase,
+    passphrase: Source,
     now: dt.datetime,
 ) -> list[Result]:
     if not any(result.issued for result in results):
         return list(results)
-    signer = authority_.issuing.unlock(passphrase)
+    book.check_clock(now)
+    signer = authority_.signer(passphrase)
     complete, entries = [], []
     for candidate, result in zip(candidates, results):
         if result.issued and candidate.public_key is not None:

@@ -14,11 +14,11 @@ import contextlib
 import datetime as dt
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import certificates, keys, lifetimes
+from . import certificates, keys, lifetimes, profiles
 from .errors import LedgerError
 
 with contextlib.suppress(ImportError):  # _module.py says what is missing
@@ -35,6 +35,15 @@ CREATE TABLE IF NOT EXISTS revocation_list (
     issuer TEXT    NOT NULL PRIMARY KEY,
     number INTEGER NOT NULL,
     der    BLOB    NOT NULL
+)"""
+
+# The phase of each CA by the name of its folder; ledgers get it as they get the table above. A ledger without it is of
+# a time when the first CAs were the only ones.
+_AUTHORITIES = """
+CREATE TABLE IF NOT EXISTS authority (
+    name  TEXT    NOT NULL PRIMARY KEY,
+    phase TEXT    NOT NULL,
+    since INTEGER NOT NULL
 )"""
 
 # The columns that revocation fills are there from the start, and the issuer with them: serials are unique to an issuer
@@ -59,9 +68,17 @@ CREATE INDEX certificate_by_key ON certificate (key, profile, not_after);
 CREATE INDEX certificate_by_common_name ON certificate (common_name);
 CREATE INDEX certificate_by_not_after ON certificate (not_after);
 {_REVOCATION_LISTS};
+{_AUTHORITIES};
 PRAGMA application_id = {_APPLICATION_ID};
 PRAGMA user_version = {_VERSION};
 """
+
+# What a Record is read from.
+_RECORD = "serial, issuer, profile, common_name, names, not_before, not_after, status, revoked_at, revoke_reason"
+
+# What is not a leaf; and what a CA makes for itself, which nobody has to replace.
+_CAS = ", ".join(f"'{name}'" for name in profiles.CAS)
+_NO_LEAVES = f"{_CAS}, 'ocsp_signer'"
 
 # How long a run waits for another one that is writing.
 BUSY_SECONDS = 60
@@ -104,6 +121,14 @@ class Filter:
     reason: str | None = None
     expires_from: dt.datetime | None = None
     expires_before: dt.datetime | None = None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The phase of a CA, and since when it is in it."""
+
+    phase: str
+    since: dt.datetime
 
 
 @dataclass(frozen=True)
@@ -170,8 +195,7 @@ class Ledger:
         conditions, values = _conditions(wanted)
         with _explained(self._path):
             rows = self._connection.execute(
-                "SELECT serial, issuer, profile, common_name, names, not_before, not_after, status, revoked_at,"
-                f" revoke_reason FROM certificate {conditions} ORDER BY not_after, rowid",
+                f"SELECT {_RECORD} FROM certificate {conditions} ORDER BY not_after, rowid",
                 values,
             ).fetchall()
         return [_record(row) for row in rows]
@@ -185,47 +209,85 @@ class Ledger:
     def revoke(self, serials: Iterable[str], *, reason: str, at: dt.datetime) -> None:
         """Mark all certificates as revoked or none; one that is revoked keeps its date and gets the reason."""
         with _explained(self._path), self._transaction():
-            self._connection.executemany(
-                "UPDATE certificate SET status = 'revoked', revoked_at = COALESCE(revoked_at, ?), revoke_reason = ?"
-                " WHERE serial = ?",
-                [(_seconds(at), reason, serial) for serial in serials],
-            )
+            self._revoke(serials, reason=reason, at=at)
 
     def revocation_list(self, issuer: str) -> RevocationList | None:
         """The last revocation list of the CA with this key identifier, None before its first."""
         with _explained(self._path):
-            known = self._connection.execute(
-                "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'revocation_list'"
-            ).fetchone()
-            if not known[0]:
+            if not self._has("revocation_list"):
                 return None
             row = self._connection.execute(
                 "SELECT number, der FROM revocation_list WHERE issuer = ?", (issuer,)
             ).fetchone()
         return None if row is None else RevocationList(number=int(row[0]), der=bytes(row[1]))
 
-    def record_publication(
-        self, *, issuer: str, revocation_list: RevocationList | None, signers: Iterable[Entry]
-    ) -> None:
-        """Record a new revocation list and the certificates of OCSP signers, all or nothing, before they are published.
+    def record_publication(self, lists: Mapping[str, RevocationList], *, signers: Iterable[Entry]) -> None:
+        """Record new revocation lists, by their CA, and the certificates of OCSP signers before they are published.
 
-        LedgerError for a list whose number is not above the last.
+        All or nothing; LedgerError for a list whose number is not above the last.
         """
         with _explained(self._path), self._transaction():
             self._insert(signers)
-            if revocation_list is None:
-                return
             self._connection.execute(_REVOCATION_LISTS)
-            changed = self._connection.execute(
-                "INSERT INTO revocation_list (issuer, number, der) VALUES (?, ?, ?) ON CONFLICT (issuer)"
-                " DO UPDATE SET number = excluded.number, der = excluded.der WHERE excluded.number > number",
-                (issuer, revocation_list.number, revocation_list.der),
-            )
-            if changed.rowcount != 1:
-                raise LedgerError(
-                    f"{self._path} has a revocation list with number {revocation_list.number} or above: "
-                    "nothing was published; report this as a bug"
+            for issuer, revocation_list in lists.items():
+                changed = self._connection.execute(
+                    "INSERT INTO revocation_list (issuer, number, der) VALUES (?, ?, ?) ON CONFLICT (issuer)"
+                    " DO UPDATE SET number = excluded.number, der = excluded.der WHERE excluded.number > number",
+                    (issuer, revocation_list.number, revocation_list.der),
                 )
+                if changed.rowcount != 1:
+                    raise LedgerError(
+                        f"{self._path} has a revocation list with number {revocation_list.number} or above: "
+                        "nothing was published; report this as a bug"
+                    )
+
+    def last_end(self, issuer: str) -> dt.datetime | None:
+        """When the last certificate of this CA (its key identifier) ends, None when it issued none."""
+        with _explained(self._path):
+            row = self._connection.execute(
+                f"SELECT max(not_after) FROM certificate WHERE issuer = ? AND profile NOT IN ({_NO_LEAVES})", (issuer,)
+            ).fetchone()
+        return None if row[0] is None else _moment(row[0])
+
+    def standings(self) -> dict[str, Standing]:
+        """The phase of each CA by its name, in the order of their creation; empty in a ledger that knows no phases."""
+        with _explained(self._path):
+            if not self._has("authority"):
+                return {}
+            rows = self._connection.execute("SELECT name, phase, since FROM authority ORDER BY rowid").fetchall()
+        return {str(name): Standing(phase=str(phase), since=_moment(since)) for name, phase, since in rows}
+
+    def record_authority(self, entries: Iterable[Entry], *, name: str, phase: str, at: dt.datetime) -> None:
+        """Record certificates of a CA and its phase, all or nothing; a CA of that name that nobody saw is replaced."""
+        with _explained(self._path), self._transaction():
+            self._insert(entries)
+            self._stand({name: phase}, at=at)
+
+    def move(
+        self, phases: Mapping[str, str], *, at: dt.datetime, revoked: Iterable[str] = (), reason: str = ""
+    ) -> None:
+        """Move CAs to other phases and revoke certificates by serial, all or nothing."""
+        with _explained(self._path), self._transaction():
+            self._stand(phases, at=at)
+            self._revoke(revoked, reason=reason, at=at)
+
+    def unreplaced(self, *, issuers: Iterable[str], successor: str, now: dt.datetime) -> list[Record]:
+        """The leaves of these CAs (key identifiers) that are valid, with none of the successor that says the same.
+
+        The same is profile and common name: the key changes with every renewal, and names may.
+        """
+        wanted = tuple(issuers)
+        with _explained(self._path):
+            rows = self._connection.execute(
+                f"SELECT {_RECORD} FROM certificate AS old"
+                f" WHERE issuer IN ({', '.join('?' * len(wanted))}) AND profile NOT IN ({_NO_LEAVES})"
+                " AND status = 'valid' AND not_after >= ? AND NOT EXISTS"
+                " (SELECT 1 FROM certificate AS new WHERE new.common_name = old.common_name"
+                " AND new.profile = old.profile AND new.issuer = ? AND new.status = 'valid' AND new.not_after >= ?)"
+                " ORDER BY not_after, rowid",
+                (*wanted, _seconds(now), successor, _seconds(now)),
+            ).fetchall()
+        return [_record(row) for row in rows]
 
     def check_clock(self, now: dt.datetime) -> None:
         """LedgerError when the clock is behind the last certificate: what is issued then would expire too early.
@@ -277,9 +339,7 @@ class Ledger:
     def count_leaves(self) -> int:
         """How many certificates were ever recorded that are not of a CA."""
         with _explained(self._path):
-            row = self._connection.execute(
-                "SELECT count(*) FROM certificate WHERE profile NOT IN ('root', 'issuing')"
-            ).fetchone()
+            row = self._connection.execute(f"SELECT count(*) FROM certificate WHERE profile NOT IN ({_CAS})").fetchone()
         return int(row[0])
 
     def check(self) -> None:
@@ -300,6 +360,27 @@ class Ledger:
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             map(_row, entries),
         )
+
+    def _revoke(self, serials: Iterable[str], *, reason: str, at: dt.datetime) -> None:
+        self._connection.executemany(
+            "UPDATE certificate SET status = 'revoked', revoked_at = COALESCE(revoked_at, ?), revoke_reason = ?"
+            " WHERE serial = ?",
+            [(_seconds(at), reason, serial) for serial in serials],
+        )
+
+    def _stand(self, phases: Mapping[str, str], *, at: dt.datetime) -> None:
+        self._connection.execute(_AUTHORITIES)
+        self._connection.executemany(
+            "INSERT INTO authority (name, phase, since) VALUES (?, ?, ?)"
+            " ON CONFLICT (name) DO UPDATE SET phase = excluded.phase, since = excluded.since",
+            [(name, phase, _seconds(at)) for name, phase in phases.items()],
+        )
+
+    def _has(self, table: str) -> bool:
+        row = self._connection.execute(
+            "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?", (table,)
+        ).fetchone()
+        return bool(row[0])
 
     def _load(self, der: bytes) -> x509.Certificate:
         try:

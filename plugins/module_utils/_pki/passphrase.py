@@ -8,18 +8,13 @@
 from __future__ import annotations
 
 import functools
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Union
 
-from .._host import process
-from . import permissions
+from . import permissions, programs
 from .errors import PassphraseError
-
-# A command may ask a remote vault, or somebody who has to touch a token.
-COMMAND_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -59,20 +54,10 @@ class PassphraseCommand:
     @functools.cached_property
     def value(self) -> str:
         """The passphrase; PassphraseError with what the program said when it failed or printed none."""
-        where = f"{self.what} {' '.join(self.command)}"
-        try:
-            result = process.run_bytes(self.command, timeout=COMMAND_SECONDS)
-        except OSError as error:
-            raise PassphraseError(f"{where} cannot be started ({error.strerror}): correct the command") from error
-        except subprocess.TimeoutExpired as error:
-            raise PassphraseError(
-                f"{where} did not end within {COMMAND_SECONDS} seconds: run it by hand on the CA host"
-            ) from error
-        if result.returncode:
-            raise PassphraseError(
-                f"{where} failed with {result.returncode} ({_said(result)}): run it by hand on the CA host"
-            )
-        return _text(result.stdout, where=where)
+        printed = programs.run(
+            self.command, where=self.what, error=PassphraseError, remedy="run it by hand on the CA host"
+        )
+        return _text(printed, where=f"{self.what} {' '.join(self.command)}")
 
 
 Source = Union[Passphrase, PassphraseFile, PassphraseCommand]
@@ -113,6 +98,12 @@ def required(params: Mapping[str, Any], *, option: str = "passphrase", variable:
     return source
 
 
+def root(params: Mapping[str, Any]) -> Source:
+    """The source of the roots' passphrase, by default that of the issuing CA."""
+    own = given(params, option="root_passphrase", variable="pki_root_passphrase")
+    return own or required(params)
+
+
 def _text(content: bytes, *, where: str) -> str:
     try:
         text = content.decode().strip()
@@ -121,10 +112,3 @@ def _text(content: bytes, *, where: str) -> str:
     if not text:
         raise PassphraseError(f"{where} gives nothing: expected is the passphrase")
     return text
-
-
-def _said(result: subprocess.CompletedProcess[bytes]) -> str:
-    """The last line of its errors; what it printed may be the passphrase and is never repeated."""
-    lines = result.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
-    secret = result.stdout.decode(errors="replace").strip()
-    return lines[-1].replace(secret, "********") if secret else lines[-1]
