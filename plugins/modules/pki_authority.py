@@ -19,6 +19,8 @@ author:
   - Bulwark contributors (@bulwark-mqtt)
 extends_documentation_fragment:
   - bulwark.mqtt.attributes
+  - bulwark.mqtt.passphrase
+  - bulwark.mqtt.root_passphrase
 requirements:
   - cryptography >= 38
 attributes:
@@ -33,15 +35,6 @@ options:
       - The module fails when others than its owner can use it, its keys or its ledger.
     type: path
     required: true
-  passphrase:
-    description:
-      - Encrypts the key of the issuing CA. At least 12 characters, generated at random.
-    type: str
-    required: true
-  root_passphrase:
-    description:
-      - Encrypts the key of the root CA. The default is the value of O(passphrase).
-    type: str
   organization:
     description:
       - Organization in the names of both CAs, none when it is empty.
@@ -100,6 +93,31 @@ options:
         revocation list there.
     type: str
     default: ""
+  root_signer:
+    description:
+      - The key of a new root CA when it is in a PKCS#11 token, or wherever else a program can sign with it.
+      - The file C(signer.json) in the folder of the CA keeps the command. Change it there when the program changes.
+    type: dict
+    suboptions: &signer
+      command:
+        description:
+          - Program with its arguments, run without a shell. It reads from its standard input a digest (ECDSA) or a
+            digest in a DigestInfo (RSA, PKCS#1 v1.5), and writes the signature to its standard output, for ECDSA in DER
+            or as r and s side by side. O(passphrase) is in its environment as E(BULWARK_PASSPHRASE).
+          - Every signature is verified before it is used.
+        type: list
+        elements: str
+        required: true
+      public_key:
+        description:
+          - Public key in PEM form, of the type that the key of the CA should have. Ed25519 is refused.
+        type: str
+        required: true
+  issuing_signer:
+    description:
+      - The key of a new issuing CA, with the same keys as O(root_signer).
+    type: dict
+    suboptions: *signer
   rollover:
     description:
       - The phase that the replacement of a CA should be in. Nothing is replaced without it.
@@ -233,7 +251,19 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._module import run
-from ..module_utils._pki import authority, build, certificates, keys, lifetimes, names, profiles, publish, rollover
+from ..module_utils._pki import (
+    authority,
+    build,
+    certificates,
+    external,
+    keys,
+    lifetimes,
+    names,
+    passphrase,
+    profiles,
+    publish,
+    rollover,
+)
 
 
 def wanted(params: Mapping[str, Any]) -> authority.Wanted:
@@ -244,9 +274,11 @@ def wanted(params: Mapping[str, Any]) -> authority.Wanted:
             _spec(params, "issuing"),
             constraints=names.parse_constraints(params["permitted_dns"], params["permitted_addresses"]),
         ),
-        root_passphrase=authority.root_passphrase(params["root_passphrase"], else_=params["passphrase"]),
-        issuing_passphrase=authority.issuing_passphrase(params["passphrase"]),
+        root_passphrase=passphrase.root(params),
+        issuing_passphrase=passphrase.required(params),
         publish_url=publish.check_url(params["publish_url"], what="publish_url"),
+        root_signer=_signer(params, "root_signer"),
+        issuing_signer=_signer(params, "issuing_signer"),
     )
 
 
@@ -263,7 +295,7 @@ def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
             return _result(None, reasons, now=now)
         found = authority.create(directory, goal, now=now) if reasons else authority.load(directory)
     # Finds a wrong passphrase and a damaged file now, not on the day on which something has to be signed.
-    found.issuing.unlock(goal.issuing_passphrase)
+    external.prove(found.issuing.unlock(goal.issuing_passphrase).key)
     with found.open_ledger() as ledger:
         ledger.check()
     return {
@@ -273,6 +305,14 @@ def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
             for difference in authority.differences(found, goal, now=now)
         ],
     }
+
+
+def _signer(params: Mapping[str, Any], option: str) -> external.Signer | None:
+    given = params[option]
+    if not given:
+        return None
+    what = f"{option} (role variable pki_{option})"
+    return external.Signer(command=tuple(given["command"]), public_key=given["public_key"], what=what)
 
 
 def _roll(
@@ -321,11 +361,18 @@ def _facts(ca: authority.Ca | None) -> dict[str, str]:
 def main() -> None:
     """Run the module."""
     key_type = {"type": "str", "choices": list(keys.KEY_TYPES), "default": "ec-p256"}
+    signer = {
+        "type": "dict",
+        "options": {
+            "command": {"type": "list", "elements": "str", "required": True},
+            "public_key": {"type": "str", "required": True, "no_log": False},
+        },
+    }
     module = AnsibleModule(
         argument_spec={
             "directory": {"type": "path", "required": True},
-            "passphrase": {"type": "str", "required": True, "no_log": True},
-            "root_passphrase": {"type": "str", "no_log": True},
+            **passphrase.arguments(),
+            **passphrase.arguments("root_passphrase"),
             "organization": {"type": "str", "default": ""},
             "root_common_name": {"type": "str", "default": "Bulwark Root CA"},
             "issuing_common_name": {"type": "str", "default": "Bulwark Issuing CA"},
@@ -336,6 +383,8 @@ def main() -> None:
             "permitted_dns": {"type": "list", "elements": "str", "default": []},
             "permitted_addresses": {"type": "list", "elements": "str", "default": []},
             "publish_url": {"type": "str", "default": ""},
+            "root_signer": signer,
+            "issuing_signer": signer,
             "rollover": {
                 "type": "dict",
                 "options": {
@@ -346,6 +395,8 @@ def main() -> None:
                 },
             },
         },
+        mutually_exclusive=[passphrase.kinds(), passphrase.kinds("root_passphrase")],
+        required_one_of=[passphrase.kinds()],
         supports_check_mode=True,
     )
     run(module, ensure, needs_cryptography=True)

@@ -68,6 +68,10 @@ EXAMPLES = r"""
     expires_within: 30d
   delegate_to: localhost
   register: expiring
+
+- name: Show it
+  ansible.builtin.debug:
+    var: expiring.table
 """
 
 RETURN = r"""
@@ -109,6 +113,14 @@ certificates:
     reason:
       description: Why it was revoked; empty when it was not.
       type: str
+table:
+  description: The same for a reader, a line each below a heading.
+  returned: success
+  type: list
+  elements: str
+  sample:
+    - "not after             status  profile  common name        ca         serial           reason"
+    - "2027-02-21T12:00:00Z  valid   server   mqtt1.example.com  issuing-1  4B92B2FA5D0D..."
 cas:
   description: The CAs, roots first, the oldest first.
   returned: success
@@ -169,6 +181,9 @@ from ..module_utils._pki import authority, certificates, crl, ledger, lifetimes,
 # What a status means for the column of the ledger; with a status in terms of time, see _filter.
 _REVOKED = {"any": None, "valid": False, "expired": False, "revoked": True, "left": False}
 
+# What a table has of each certificate, what is asked for most first.
+_COLUMNS = ("not_after", "status", "profile", "common_name", "ca", "serial", "reason")
+
 
 def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
     """List what the ledger has; check mode makes no difference."""
@@ -181,9 +196,11 @@ def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
             records = [record for record in records if record.serial in left]
         cas = [_ca_facts(ca, book.revocation_list(ca.key_id)) for ca in found.cas]
     names = {ca.key_id: ca.name for ca in found.cas}
+    found_certificates = [{**_facts(record, now=now), "ca": names.get(record.issuer, "")} for record in records]
     return {
         "changed": False,
-        "certificates": [{**_facts(record, now=now), "ca": names.get(record.issuer, "")} for record in records],
+        "certificates": found_certificates,
+        "table": _table(found_certificates),
         "cas": cas,
         "rollover": rollover.facts(found, now=now),
     }
@@ -221,6 +238,14 @@ def _facts(record: ledger.Record, *, now: dt.datetime) -> dict[str, str]:
         "revoked_at": lifetimes.show(record.revoked_at) if record.revoked_at else "",
         "reason": record.reason,
     }
+
+
+def _table(rows: list[dict[str, str]]) -> list[str]:
+    """The certificates for a reader: a line each below a heading, in columns as wide as what is in them."""
+    heading = {column: column.replace("_", " ") for column in _COLUMNS}
+    lines = [heading, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in _COLUMNS]
+    return ["  ".join(line[column].ljust(width) for column, width in zip(_COLUMNS, widths)).rstrip() for line in lines]
 
 
 def _ca_facts(ca: authority.Ca, last: ledger.RevocationList | None) -> dict[str, Any]:

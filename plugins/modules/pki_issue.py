@@ -22,6 +22,7 @@ author:
   - Bulwark contributors (@bulwark-mqtt)
 extends_documentation_fragment:
   - bulwark.mqtt.attributes
+  - bulwark.mqtt.passphrase
 requirements:
   - cryptography >= 38
 attributes:
@@ -34,11 +35,6 @@ options:
     description:
       - Directory of the CA, made by M(bulwark.mqtt.pki_authority).
     type: path
-    required: true
-  passphrase:
-    description:
-      - Opens the key of the issuing CA.
-    type: str
     required: true
   requests:
     description:
@@ -178,7 +174,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._module import run
-from ..module_utils._pki import authority, certificates, issue, keys, lifetimes, publish
+from ..module_utils._pki import authority, certificates, issue, keys, lifetimes, passphrase, publish
 
 
 def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
@@ -198,8 +194,8 @@ def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
     if found is None or check_mode:
         results = issue.plan(found, requests, policy=policy, now=now)
     else:
-        passphrase = authority.issuing_passphrase(params["passphrase"])
-        results = issue.issue(found, requests, policy=policy, passphrase=passphrase, now=now)
+        source = passphrase.required(params)
+        results = issue.issue(found, requests, policy=policy, passphrase=source, now=now)
     trust = {"chain": found.chain, "ca": found.bundle} if found else {"chain": "", "ca": ""}
     return {
         "changed": any(result.issued for result in results),
@@ -237,7 +233,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "directory": {"type": "path", "required": True},
-            "passphrase": {"type": "str", "required": True, "no_log": True},
+            **passphrase.arguments(),
             "requests": {
                 "type": "list",
                 "elements": "dict",
@@ -265,6 +261,8 @@ def main() -> None:
             },
             "publish_url": {"type": "str", "default": ""},
         },
+        mutually_exclusive=[passphrase.kinds()],
+        required_one_of=[passphrase.kinds()],
         supports_check_mode=True,
     )
     run(module, ensure, needs_cryptography=True)

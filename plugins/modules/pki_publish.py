@@ -33,6 +33,8 @@ author:
   - Bulwark contributors (@bulwark-mqtt)
 extends_documentation_fragment:
   - bulwark.mqtt.attributes
+  - bulwark.mqtt.passphrase
+  - bulwark.mqtt.root_passphrase
 requirements:
   - cryptography >= 38
 attributes:
@@ -46,15 +48,6 @@ options:
       - Directory of the CA, made by M(bulwark.mqtt.pki_authority).
     type: path
     required: true
-  passphrase:
-    description:
-      - Opens the keys of the issuing CAs.
-    type: str
-    required: true
-  root_passphrase:
-    description:
-      - Opens the keys of the roots, for their revocation lists. The default is the value of O(passphrase).
-    type: str
   destination:
     description:
       - Directory of the files, made with mode V(0755) when it is missing. The default is C(publish) in O(directory),
@@ -155,7 +148,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._module import run
-from ..module_utils._pki import authority, crl, lifetimes, publish, revocation
+from ..module_utils._pki import authority, crl, lifetimes, passphrase, publish, revocation
 
 
 def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
@@ -181,8 +174,8 @@ def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
         result = publish.publish(
             authority.load(directory),
             settings,
-            passphrase=authority.issuing_passphrase(params["passphrase"]),
-            root_passphrase=authority.root_passphrase(params["root_passphrase"], else_=params["passphrase"]),
+            passphrase=passphrase.required(params),
+            root_passphrase=passphrase.root(params),
             now=now,
         )
     return {
@@ -222,8 +215,8 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "directory": {"type": "path", "required": True},
-            "passphrase": {"type": "str", "required": True, "no_log": True},
-            "root_passphrase": {"type": "str", "no_log": True},
+            **passphrase.arguments(),
+            **passphrase.arguments("root_passphrase"),
             "destination": {"type": "path"},
             "crl_lifetime": {"type": "str", "default": "7d"},
             "ocsp_lifetime": {"type": "str", "default": "7d"},
@@ -231,6 +224,8 @@ def main() -> None:
             "root_crl_lifetime": {"type": "str", "default": "360d"},
             "crl_url": {"type": "str", "default": ""},
         },
+        mutually_exclusive=[passphrase.kinds(), passphrase.kinds("root_passphrase")],
+        required_one_of=[passphrase.kinds()],
         supports_check_mode=True,
     )
     run(module, ensure, needs_cryptography=True)

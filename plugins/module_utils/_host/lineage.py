@@ -225,16 +225,17 @@ def check(
     _check_dates(source, leaf, now)
     _check_usage(source, leaf, declaration)
     _check_names(source, leaf, declaration)
-    paths = {name: _written(scratch, name, version[name]) for name in (CERTIFICATE, CHAIN, CA)}
+    anchors = anchor_file(version)
+    paths = {name: _written(scratch, name, version[name]) for name in (CERTIFICATE, CHAIN, anchors)}
     reason = openssl.verify(
         certificate=paths[CERTIFICATE],
         chain=paths[CHAIN],
-        roots=paths[anchor_file(version)],
+        roots=paths[anchors],
         purpose=PURPOSES[declaration.purpose][0],
     )
     if reason:
         raise CheckError(
-            f"{source}: does not verify to {lineage.name}/{anchor_file(version)}: {reason};"
+            f"{source}: does not verify to {lineage.name}/{anchors}: {reason};"
             " give the chain and CA that issued it"
         )
     if CRL in version:

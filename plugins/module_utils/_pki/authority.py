@@ -24,16 +24,16 @@ import fcntl
 import os
 import re
 import shutil
-import stat
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import build, certificates, keys, ledger, profiles
+from . import build, certificates, external, keys, ledger, permissions, profiles
 from .drift import drift
 from .errors import AuthorityError
 from .names import check_title
+from .passphrase import Source
 
 with contextlib.suppress(ImportError):  # _module.py says what is missing
     from cryptography import x509
@@ -54,33 +54,18 @@ _NAME = re.compile(r"(root|issuing)-([1-9][0-9]*)")
 
 
 @dataclass(frozen=True)
-class Passphrase:
-    """A passphrase and the name of the setting it comes from, for messages."""
-
-    value: str
-    what: str
-
-
-def issuing_passphrase(value: str) -> Passphrase:
-    """The passphrase of the issuing CA as the modules are given it."""
-    return Passphrase(value, "passphrase (role variable pki_passphrase)")
-
-
-def root_passphrase(value: str | None, *, else_: str) -> Passphrase:
-    """The passphrase of the roots as the modules are given it, by default the one of the issuing CA."""
-    return Passphrase(value or else_, "root_passphrase (role variable pki_root_passphrase)")
-
-
-@dataclass(frozen=True)
 class Wanted:
     """What a new authority should be."""
 
     root: build.Spec
     issuing: build.Spec
-    root_passphrase: Passphrase
-    issuing_passphrase: Passphrase
+    root_passphrase: Source
+    issuing_passphrase: Source
     # Where what is published is served; issuing CAs name the files of their root there.
     publish_url: str = ""
+    # Keys of new CAs that are in tokens; without, a key is made and written.
+    root_signer: external.Signer | None = None
+    issuing_signer: external.Signer | None = None
 
 
 def nth_name(kind: str, number: int) -> str:
@@ -129,14 +114,24 @@ class Ca:
         return self.directory / "key.pem"
 
     @property
+    def signer_path(self) -> Path:
+        """What names the program that signs, where the key is in a token; it goes before a key in a file."""
+        return self.directory / "signer.json"
+
+    @property
     def key_is_here(self) -> bool:
         """Whether it could sign now, with the passphrase."""
-        return self.key_path.exists()
+        return self.signer_path.exists() or self.key_path.exists()
 
-    def unlock(self, passphrase: Passphrase) -> build.Signer:
+    def unlock(self, passphrase: Source) -> build.Signer:
         """The CA with its key; RefusedKeyError for a wrong passphrase or a damaged file, AuthorityError without one."""
+        if self.signer_path.exists():
+            program = external.read(self.signer_path)
+            public_key = keys.check_public(self.certificate.public_key())
+            held = external.key(program, public_key, passphrase=passphrase)
+            return build.Signer(certificate=self.certificate, key=held)
         if not self.key_is_here:
-            raise AuthorityError(offline(self.key_path))
+            raise AuthorityError(offline(self))
         key = keys.from_pem(
             self.key_path.read_bytes(),
             where=str(self.key_path),
@@ -204,7 +199,7 @@ class Authority:
         """The ledger of this authority."""
         return ledger.Ledger(self.directory / LEDGER)
 
-    def signer(self, passphrase: Passphrase) -> build.Signer:
+    def signer(self, passphrase: Source) -> build.Signer:
         """The CA that signs now, with its key; hold the lock. AuthorityError when another run made another CA sign."""
         signing = load(self.directory).issuing.name
         if signing != self.issuing.name:
@@ -217,9 +212,13 @@ class Authority:
         return any(ca.key_id == key_id for ca in self.trusted)
 
 
-def offline(key: Path) -> str:
-    """What to do about a key that is needed and not there."""
-    return f"{key} is missing: bring the key back from where it is kept offline, then run again"
+def offline(ca: Ca) -> str:
+    """What to do about a key that is needed and not there, with what tells the right one."""
+    fingerprint = keys.fingerprint(keys.check_public(ca.certificate.public_key()))
+    return (
+        f"{ca.key_path} is missing: bring back the key of {certificates.common_name(ca.certificate)} (SHA-256 of its "
+        f"public key: {fingerprint}) from where it is kept offline, then run again"
+    )
 
 
 def missing(directory: Path) -> list[str]:
@@ -241,7 +240,7 @@ def load(directory: Path) -> Authority:
         )
     check_modes(directory)
     standings = _standings(directory)
-    return Authority(directory=directory, cas=tuple(_read(directory / name, standings) for name in _names(directory)))
+    return Authority(directory=directory, cas=tuple(_read(directory / name, standings) for name in names(directory)))
 
 
 def find(directory: Path) -> Authority | None:
@@ -261,33 +260,40 @@ def create(directory: Path, wanted: Wanted, *, now: dt.datetime) -> Authority:
 
 
 def check_modes(directory: Path) -> None:
-    """AuthorityError that names every path of the CA which others than its owner may use."""
-    private = [
+    """PermissionsError that names every path of the CA which others than its owner may use, and who can replace it."""
+    files = ("", "key.pem", "signer.json")
+    permissions.check_directory(
         directory,
-        directory / LEDGER,
-        *(directory / name / file for name in _names(directory) for file in ("", "key.pem")),
-    ]
-    findings = []
-    for path in private:
-        with contextlib.suppress(FileNotFoundError):
-            mode = stat.S_IMODE(path.stat().st_mode)
-            if mode & 0o077:
-                wanted = 0o700 if path.is_dir() else 0o600
-                findings.append(f"{path} has mode {mode:04o}, which lets others in: run chmod {wanted:04o} {path}")
-    if findings:
-        raise AuthorityError("; ".join(findings))
+        [directory, directory / LEDGER, *(directory / name / file for name in names(directory) for file in files)],
+    )
 
 
 @contextlib.contextmanager
-def locked(directory: Path) -> Iterator[None]:
-    """Be the only one who changes this directory; AuthorityError when another run does not end."""
-    with disk_errors(directory):
-        descriptor = os.open(directory / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def alone(directory: Path) -> Iterator[None]:
+    """Be the only one who restores something in this directory; AuthorityError when another run does not end."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         _take(descriptor, directory)
         yield
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Be the only one who changes this directory; AuthorityError when another run does not end."""
+    path = directory / ".lock"
+    while True:
+        with disk_errors(directory):
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            _take(descriptor, directory)
+            # The directory may have been replaced by a restored one meanwhile: then this lock is that of the old one.
+            if _is_at(descriptor, path):
+                yield
+                return
+        finally:
+            os.close(descriptor)
 
 
 def differences(authority: Authority, wanted: Wanted, *, now: dt.datetime) -> list[str]:
@@ -316,7 +322,7 @@ def add(
     *,
     certificate: x509.Certificate,
     key: keys.PrivateKey,
-    passphrase: Passphrase,
+    passphrase: Source,
     phase: str,
     now: dt.datetime,
     cross: x509.Certificate | None = None,
@@ -329,17 +335,21 @@ def add(
     if staged.exists():
         shutil.rmtree(staged)
     staged.mkdir(mode=0o700)
-    _write(staged / "key.pem", keys.to_pem(key, passphrase=passphrase.value.encode()), mode=0o600)
+    command = external.command_of(key)
+    if command:
+        _write(staged / "signer.json", external.written(command), mode=0o600)
+    else:
+        _write(staged / "key.pem", keys.to_pem(key, passphrase=passphrase.value.encode()), mode=0o600)
     _write(staged / "cert.pem", certificates.to_pem(certificate).encode(), mode=0o644)
     entries = [ledger.Entry(certificate=certificate, profile=name.partition("-")[0])]
     if cross is not None:
         _write(staged / "cross.pem", certificates.to_pem(cross).encode(), mode=0o644)
         entries.append(ledger.Entry(certificate=cross, profile="cross"))
-    _sync(staged)
+    sync(staged)
     with ledger.Ledger(directory / LEDGER) as book:
         book.record_authority(entries, name=name, phase=phase, at=now)
     os.rename(staged, target)
-    _sync(directory)
+    sync(directory)
 
 
 def _standings(directory: Path) -> dict[str, ledger.Standing]:
@@ -364,7 +374,7 @@ def _expected(standings: dict[str, ledger.Standing]) -> list[str]:
     return sorted(names, key=_order)
 
 
-def _names(directory: Path) -> list[str]:
+def names(directory: Path) -> list[str]:
     """The folders of CAs, in the order of `Authority.cas`."""
     try:
         found = [path.name for path in directory.iterdir() if _NAME.fullmatch(path.name) and path.is_dir()]
@@ -411,8 +421,11 @@ def _complete(directory: Path, wanted: Wanted, *, now: dt.datetime) -> None:
 
 def check_passphrases(wanted: Wanted) -> None:
     """RefusedKeyError for a passphrase that is too short for a new key."""
-    for passphrase in (wanted.root_passphrase, wanted.issuing_passphrase):
-        keys.check_passphrase(passphrase.value, what=passphrase.what)
+    pairs = ((wanted.root_passphrase, wanted.root_signer), (wanted.issuing_passphrase, wanted.issuing_signer))
+    for passphrase, signer in pairs:
+        # A PIN is short: a token counts wrong ones.
+        if signer is None:
+            keys.check_passphrase(passphrase.value, what=passphrase.what)
 
 
 def add_root(
@@ -426,7 +439,7 @@ def add_root(
 ) -> None:
     """Add a root, with a certificate by another one when that is given, whose key it takes; hold the lock."""
     spec = nth(wanted.root, int(name.partition("-")[2]))
-    key = new_key(spec)
+    key = _new_key(directory, spec, wanted.root_signer, wanted.root_passphrase)
     cross = None
     if certified_by is not None:
         urls = build.urls_below(wanted.publish_url, certified_by.name, answered=False)
@@ -445,7 +458,7 @@ def add_issuing(directory: Path, name: str, wanted: Wanted, root: Ca, *, phase: 
     urls = build.urls_below(wanted.publish_url, root.name, answered=False)
     spec = replace(nth(wanted.issuing, int(name.partition("-")[2])), urls=urls)
     signer = root.unlock(wanted.root_passphrase)
-    key = new_key(spec)
+    key = _new_key(directory, spec, wanted.issuing_signer, wanted.issuing_passphrase)
     certificate = build.certificate(spec, key.public_key(), signer, now=now)
     add(
         directory, name,
@@ -453,22 +466,38 @@ def add_issuing(directory: Path, name: str, wanted: Wanted, root: Ca, *, phase: 
     )  # fmt: skip
 
 
-def new_key(spec: build.Spec) -> keys.PrivateKey:
-    """A key of the type that the CA should have."""
-    return keys.generate(spec.key_type or spec.profile.key_type)
+def _new_key(directory: Path, spec: build.Spec, signer: external.Signer | None, passphrase: Source) -> keys.PrivateKey:
+    """A key of the type that the CA should have, or the one in a token, which no other CA here may have."""
+    wanted = spec.key_type or spec.profile.key_type
+    if signer is None:
+        return keys.generate(wanted)
+    key = signer.key(passphrase)
+    found = keys.type_of(key.public_key())
+    if found != wanted:
+        raise AuthorityError(f"{signer.what} names a key of type {found}, wanted is {wanted}: set the type of the key")
+    for name in names(directory):
+        if _read_certificate(directory / name).public_key() == key.public_key():
+            raise AuthorityError(f"{signer.what} names the key of {name}: make another key in the token")
+    external.prove(key)
+    return key
 
 
-def _read(directory: Path, standings: dict[str, ledger.Standing]) -> Ca:
+def _read_certificate(directory: Path) -> x509.Certificate:
     path = directory / "cert.pem"
     if not path.is_file():
         raise AuthorityError(f"{path} is missing: restore the CA directory from a backup")
+    return certificates.from_pem(path.read_bytes(), where=str(path))
+
+
+def _read(directory: Path, standings: dict[str, ledger.Standing]) -> Ca:
+    certificate = _read_certificate(directory)
     cross = directory / "cross.pem"
     standing = standings.get(directory.name)
     if standing is None and int(directory.name.partition("-")[2]) > 1:
         raise AuthorityError(f"{directory} is not known to the ledger: restore the whole CA directory from one backup")
     return Ca(
         directory=directory,
-        certificate=certificates.from_pem(path.read_bytes(), where=str(path)),
+        certificate=certificate,
         phase=standing.phase if standing else SIGNING,
         since=standing.since if standing else None,
         cross=certificates.from_pem(cross.read_bytes(), where=str(cross)) if cross.exists() else None,
@@ -482,12 +511,20 @@ def _write(path: Path, content: bytes, *, mode: int) -> None:
         os.fsync(stream.fileno())
 
 
-def _sync(directory: Path) -> None:
+def sync(directory: Path) -> None:
+    """Make what was created, renamed or removed in a directory durable."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _take(descriptor: int, directory: Path) -> None:

@@ -29,11 +29,27 @@ class LedgerError(PkiError):
 
 
 class AuthorityError(PkiError):
-    """The CA directory is missing, incomplete or open to others."""
+    """The CA directory is missing or incomplete."""
 
 
 class RefusedRevocationError(PkiError):
     """A revocation of what the ledger does not know, or of a CA."""
+
+
+class PassphraseError(PkiError):
+    """A passphrase that its file or command does not give."""
+
+
+class PermissionsError(PkiError):
+    """A path of the CA that others could read or replace."""
+
+
+class SignerError(PkiError):
+    """A program that signs for a CA, and does not, or with another key."""
+
+
+class ArchiveError(PkiError):
+    """A backup that cannot be written, read or restored."""
 
 
 class RefusedRolloverError(PkiError):

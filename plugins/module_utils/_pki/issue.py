@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from . import authority, build, certificates, keys, ledger, lifetimes, names, profiles
 from .drift import drift
 from .errors import PkiError, RefusedNameError, RefusedRequestError
+from .passphrase import Source
 
 with contextlib.suppress(ImportError):  # _module.py says what is missing
     from cryptography import x509
@@ -83,7 +84,7 @@ def issue(
     requests: Sequence[Request],
     *,
     policy: Policy,
-    passphrase: authority.Passphrase,
+    passphrase: Source,
     now: dt.datetime,
 ) -> list[Result]:
     """The certificate of each request, in order; all new ones are recorded in the ledger, or none is issued.
@@ -218,11 +219,12 @@ def _sign_due(
     candidates: Sequence[_Candidate],
     results: Sequence[Result],
     *,
-    passphrase: authority.Passphrase,
+    passphrase: Source,
     now: dt.datetime,
 ) -> list[Result]:
     if not any(result.issued for result in results):
         return list(results)
+    book.check_clock(now)
     signer = authority_.signer(passphrase)
     complete, entries = [], []
     for candidate, result in zip(candidates, results):

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import certificates, keys, profiles
+from . import certificates, keys, lifetimes, profiles
 from .errors import LedgerError
 
 with contextlib.suppress(ImportError):  # _module.py says what is missing
@@ -137,6 +137,14 @@ class RevocationList:
 
     number: int
     der: bytes
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a ledger holds, in numbers."""
+
+    certificates: int
+    revoked: int
 
 
 class Ledger:
@@ -280,6 +288,53 @@ class Ledger:
                 (*wanted, _seconds(now), successor, _seconds(now)),
             ).fetchall()
         return [_record(row) for row in rows]
+
+    def check_clock(self, now: dt.datetime) -> None:
+        """LedgerError when the clock is behind the last certificate: what is issued then would expire too early.
+
+        Backdating is what a clock may be behind by. What was issued while the clock was ahead has to be revoked first.
+        """
+        with _explained(self._path):
+            row = self._connection.execute(
+                "SELECT serial, not_before FROM certificate WHERE status = 'valid' ORDER BY rowid DESC LIMIT 1"
+            ).fetchone()
+        if row is not None and _seconds(now) < row[1]:
+            raise LedgerError(
+                f"{self._path}: the last certificate, {row[0]}, is valid from {lifetimes.show(_moment(row[1]))}, it is "
+                f"{lifetimes.show(now)} here: set the clock, or revoke that certificate if the clock was wrong then"
+            )
+
+    def snapshot(self, target: Path) -> None:
+        """Copy the ledger as it is at one moment, others may go on writing; the target must be a new file."""
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        with _explained(target), contextlib.closing(sqlite3.connect(target)) as copy:
+            self._connection.backup(copy)
+
+    def summary(self) -> Summary:
+        """What it holds, in numbers."""
+        with _explained(self._path):
+            row = self._connection.execute(
+                "SELECT count(*), count(*) FILTER (WHERE status = 'revoked') FROM certificate"
+            ).fetchone()
+        return Summary(certificates=row[0], revoked=row[1])
+
+    def lacking_in(self, other: Path) -> list[str]:
+        """What this ledger knows and another one, a file that nobody writes, does not: certificates, revocations."""
+        address = f"{other.absolute().as_uri()}?immutable=1"
+        with _explained(self._path):
+            self._connection.execute("ATTACH ? AS other", (address,))
+            try:
+                certificates_ = self._connection.execute(
+                    "SELECT count(*) FROM certificate WHERE serial NOT IN (SELECT serial FROM other.certificate)"
+                ).fetchone()[0]
+                revocations = self._connection.execute(
+                    "SELECT count(*) FROM certificate JOIN other.certificate AS old USING (serial)"
+                    " WHERE certificate.status = 'revoked' AND old.status = 'valid'"
+                ).fetchone()[0]
+            finally:
+                self._connection.execute("DETACH other")
+        found = {"certificates": certificates_, "revocations": revocations}
+        return [f"{count} {what}" for what, count in found.items() if count]
 
     def count_leaves(self) -> int:
         """How many certificates were ever recorded that are not of a CA."""

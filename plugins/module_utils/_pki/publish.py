@@ -32,6 +32,7 @@ from pathlib import Path
 
 from . import authority, build, certificates, crl, ledger, lifetimes, profiles, responses
 from .errors import AuthorityError, PkiError
+from .passphrase import Source
 
 _URL = re.compile(r"http://[A-Za-z0-9._~:\[\]-]+(/[A-Za-z0-9._~-]+)*")
 
@@ -100,7 +101,7 @@ class _List:
         complete = self.listed is not None and set(self.entries) <= self.listed.entries and self.listed.url == self.url
         if complete and self.listed is not None and (self.listed.next_update - now) * 3 > self.lifetime:
             return []
-        return [f"{_crl(self.ca)}: {'; '.join(self.reasons)}; {authority.offline(self.ca.key_path)}"]
+        return [f"{_crl(self.ca)}: {'; '.join(self.reasons)}; {authority.offline(self.ca)}"]
 
 
 @dataclass(frozen=True)
@@ -173,8 +174,8 @@ def publish(
     authority_: authority.Authority,
     settings: Settings,
     *,
-    passphrase: authority.Passphrase,
-    root_passphrase: authority.Passphrase | None = None,
+    passphrase: Source,
+    root_passphrase: Source | None = None,
     now: dt.datetime,
 ) -> Published:
     """Bring the files up to date; the key of a CA is opened only when it has to sign something.
@@ -335,7 +336,7 @@ def _sign(
     state: _State,
     settings: Settings,
     *,
-    passphrases: Mapping[str, authority.Passphrase],
+    passphrases: Mapping[str, Source],
     now: dt.datetime,
 ) -> tuple[dict[str, ledger.RevocationList], dict[str, bytes]]:
     """The new lists by the key identifier of their CA, and all new files; recorded, not yet written."""

@@ -14,11 +14,12 @@ import sys
 from pathlib import Path
 
 from ansible_collections.bulwark.mqtt.plugins.module_utils._pki import authority, build, issue, keys, profiles
+from ansible_collections.bulwark.mqtt.plugins.module_utils._pki.passphrase import Passphrase
 from cryptography.hazmat.primitives import serialization
 
 NOW = dt.datetime(2026, 11, 23, 12, 0, 0, tzinfo=dt.UTC)
-ROOT_PASSPHRASE = authority.Passphrase("root passphrase 1", "root_passphrase")
-PASSPHRASE = authority.Passphrase("issuing passphrase 1", "passphrase")
+ROOT_PASSPHRASE = Passphrase("root passphrase 1", "root_passphrase")
+PASSPHRASE = Passphrase("issuing passphrase 1", "passphrase")
 POLICY = issue.Policy(lifetimes={})
 
 

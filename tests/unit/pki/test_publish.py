@@ -29,6 +29,7 @@ from ansible_collections.bulwark.mqtt.plugins.module_utils._pki import (
     revocation,
 )
 from ansible_collections.bulwark.mqtt.plugins.module_utils._pki.errors import AuthorityError, LedgerError, PkiError
+from ansible_collections.bulwark.mqtt.plugins.module_utils._pki.passphrase import Passphrase
 from cryptography import x509
 from cryptography.x509 import ocsp
 
@@ -36,7 +37,7 @@ from cryptography.x509 import ocsp
 NOW = dt.datetime.now(dt.UTC).replace(microsecond=0)
 URL = "http://pki.example.com"
 DAY = dt.timedelta(days=1)
-WRONG = authority.Passphrase("not the passphrase", "passphrase")
+WRONG = Passphrase("not the passphrase", "passphrase")
 
 
 @pytest.fixture(scope="session", name="template")
@@ -376,7 +377,7 @@ def test_a_root_whose_key_is_offline_is_a_warning_and_the_rest_is_published(site
     key.unlink()
     published = site.publish()
     assert list(published.lists) == ["issuing-1"]
-    missing = f"{key} is missing: bring the key back from where it is kept offline, then run again"
+    missing = authority.offline(authority.load(site.directory).root)
     assert published.warnings == (f"crl/root-1.crl: there is no list yet; {missing}",)
     key.write_bytes(pem)
     key.chmod(0o600)
