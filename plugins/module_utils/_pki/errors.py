@@ -34,3 +34,11 @@ class AuthorityError(PkiError):
 
 class RefusedRevocationError(PkiError):
     """A revocation of what the ledger does not know, or of a CA."""
+
+
+class RefusedRowError(PkiError):
+    """A row in a list of devices that cannot be granted, or the list itself."""
+
+
+class DevicesError(PkiError):
+    """Devices whose files cannot be written, or a worker that ended early."""

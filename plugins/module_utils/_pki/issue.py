@@ -158,8 +158,7 @@ def _shared_keys(candidates: Sequence[_Candidate]) -> list[str]:
 def _look_up_all(book: ledger.Ledger, candidates: Sequence[_Candidate], *, now: dt.datetime) -> list[Result]:
     """What the ledger has for each; RefusedRequestError names every one whose key somebody else may have."""
     problems = [
-        f"{candidate.name}: its key is compromised, certificate {record.serial} was revoked for that at "
-        f"{lifetimes.show(record.revoked_at)}; remove the key where it is used, so that a new one is made"
+        f"{candidate.name}: {compromised(record.serial, record.revoked_at)}"
         for candidate in candidates
         if candidate.public_key is not None
         for record in book.find(ledger.Filter(key=keys.fingerprint(candidate.public_key), reason="key_compromise"))[:1]
@@ -168,6 +167,14 @@ def _look_up_all(book: ledger.Ledger, candidates: Sequence[_Candidate], *, now: 
     if problems:
         raise RefusedRequestError("; ".join(problems))
     return [_look_up(book, candidate, now=now) for candidate in candidates]
+
+
+def compromised(serial: str, revoked_at: dt.datetime) -> str:
+    """Why a key is not certified any more, whose certificate with this serial was revoked for that."""
+    return (
+        f"its key is compromised, certificate {serial} was revoked for that at {lifetimes.show(revoked_at)}; "
+        "remove the key where it is used, so that a new one is made"
+    )
 
 
 def _look_up(book: ledger.Ledger, candidate: _Candidate, *, now: dt.datetime) -> Result:
