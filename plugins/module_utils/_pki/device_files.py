@@ -93,8 +93,12 @@ class Output(ABC):
         """Put what was staged in its place."""
 
     @abstractmethod
-    def finish(self, ca: bytes) -> bool:
-        """Complete the destination after the last batch, or without any; whether `ca.pem` is new."""
+    def lacks(self, ca: bytes) -> bool:
+        """Whether `finish` would change `ca.pem` of a destination that needs nothing else."""
+
+    @abstractmethod
+    def finish(self, ca: bytes) -> None:
+        """Complete the destination after the last batch, or without any."""
 
 
 class Folders(Output):
@@ -153,18 +157,19 @@ class Folders(Output):
             self._reveal(f"{batch}/{name}", name)
         os.rmdir(batch)
 
-    def finish(self, ca: bytes) -> bool:
+    def lacks(self, ca: bytes) -> bool:
+        """Whether `ca.pem` is another."""
+        return _read(self.directory / CA) != ca
+
+    def finish(self, ca: bytes) -> None:
         """Write `ca.pem` where it differs, and wait for the disk."""
-        target = self.directory / CA
-        new = not target.is_file() or target.read_bytes() != ca
-        if new:
+        if self.lacks(ca):
             staged = self.directory / _STAGED / CA
             staged.unlink(missing_ok=True)
             _create(str(staged), ca, mode=0o644)
             filesystem.sync(self.directory)
-            os.rename(staged, target)
+            os.rename(staged, self.directory / CA)
         filesystem.sync(self.directory)
-        return new
 
     def _reveal(self, folder: str, common_name: str) -> None:
         target = f"{self.directory}/{place(common_name)}"
@@ -269,15 +274,18 @@ class Archive(Output):
     def reveal(self, staged: bytes) -> None:
         """A part of an archive is not shown."""
 
-    def finish(self, ca: bytes) -> bool:
+    def lacks(self, ca: bytes) -> bool:
+        """Never: there is one in each archive that is made."""
+        return False
+
+    def finish(self, ca: bytes) -> None:
         """Give the archive its end and its name, when there is one."""
         if not self._staged.exists():
-            return False
+            return
         # Two empty blocks are the end (POSIX, pax).
         self.secure(_member(CA, ca, moment=self._moment) + bytes(2 * tarfile.BLOCKSIZE))
         os.rename(self._staged, self._path)
         filesystem.sync(self.directory)
-        return False
 
 
 def _chains(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:

@@ -55,6 +55,13 @@ class Source(ABC):
         self.name = name
         self._base = base
 
+    def __enter__(self) -> Source:
+        return self
+
+    @abstractmethod
+    def __exit__(self, *_exception: object) -> None:
+        """Close what is open."""
+
     @abstractmethod
     def rows(self) -> Iterator[Raw]:
         """Each row from the first on."""
@@ -105,8 +112,10 @@ class _File(Source):
         except OSError as error:
             raise RefusedRowError(f"{path} cannot be read ({error.strerror}): correct the path") from error
 
+    def __exit__(self, *_exception: object) -> None:
+        self._stream.close()
+
     def _start(self) -> TextIO:
-        # A second descriptor of the same file: workers share the position of the first.
         self._stream.seek(0)
         return self._stream
 
@@ -119,10 +128,11 @@ class CsvSource(_File):
         super().__init__(path)
         try:
             self._header = next(csv.reader(self._start(), strict=True), [])
-        except csv.Error as error:
-            raise RefusedRowError(f"{path} line 1: {error}; give the names of the columns") from error
+        except csv.Error:
+            self._header = []
         unknown = [name for name in self._header if name not in COLUMNS]
         if unknown or "common_name" not in self._header or len(set(self._header)) < len(self._header):
+            self._stream.close()
             raise RefusedRowError(
                 f"{path} line 1: the columns are {', '.join(map(repr, self._header)) or 'none'}; "
                 f"give common_name and, each once, any of {', '.join(COLUMNS[1:])}"
@@ -179,6 +189,9 @@ class ListSource(Source):
         """Take the devices, the first of which is item 1."""
         super().__init__("devices", base=None)
         self._devices = devices
+
+    def __exit__(self, *_exception: object) -> None:
+        """Nothing is open."""
 
     def rows(self) -> Iterator[Raw]:
         """Each row from the first on."""
