@@ -76,6 +76,9 @@ class Examiner:
         self._open = contextlib.ExitStack()
         self._book: ledger.Ledger | None = None
         self._templates: dict[dt.timedelta, template.Template] = {}
+        self._issuer = certificates.key_id(authority_.issuing.certificate) if authority_ else None
+        # Nobody staples for a client: devices are on the revocation list alone.
+        self._urls = replace(run.settings.urls, ocsp="")
         self.chain = authority_.chain.encode() if authority_ else b""
 
     def __enter__(self) -> Examiner:
@@ -149,9 +152,8 @@ class Examiner:
         spec = replace(
             leaf,
             lifetime=row.lifetime or settings.lifetime,
-            issuer_key_id=certificates.key_id(self._authority.issuing.certificate) if self._authority else None,
-            # Nobody staples for a client: devices are on the revocation list alone.
-            urls=replace(settings.urls, ocsp=""),
+            issuer_key_id=self._issuer,
+            urls=self._urls,
             key_type=row.key_type if row.csr else row.key_type or settings.key_type,
         )
         if not row.csr:

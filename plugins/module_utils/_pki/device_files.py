@@ -20,6 +20,7 @@ one step. What a killed run left staged is revealed by the next one when the led
 from __future__ import annotations
 
 import errno
+import functools
 import hashlib
 import os
 import shutil
@@ -303,11 +304,30 @@ def _chains(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
 
 
 def _member(path: str, content: bytes, *, moment: int) -> bytes:
-    info = tarfile.TarInfo(path)
-    info.size = len(content)
-    info.mode = 0o644 if path.rpartition("/")[2] in _PUBLIC else 0o600
+    """A file in a tar archive: `tarfile` makes one header for all, in which path, size and checksum are put."""
+    form, checksum = _header(public=path.rpartition("/")[2] in _PUBLIC, moment=moment)
+    name, size = path.encode(), b"%011o" % len(content)
+    # The checksum is over a header with spaces in its place (POSIX, ustar).
+    return b"%b%b%b\0%b%06o\0 %b%b%b" % (
+        name.ljust(100, b"\0"),
+        form[100:124],
+        size,
+        form[136:148],
+        checksum + sum(name) + sum(size),
+        form[156:],
+        content,
+        bytes(_padding(len(content))),
+    )
+
+
+@functools.lru_cache
+def _header(*, public: bool, moment: int) -> tuple[bytes, int]:
+    """A header, and the sum of it without path, size and checksum."""
+    info = tarfile.TarInfo("sample")
+    info.mode = 0o644 if public else 0o600
     info.mtime = moment
-    return info.tobuf(tarfile.USTAR_FORMAT) + content + bytes(_padding(len(content)))
+    form = info.tobuf(tarfile.USTAR_FORMAT)
+    return form, sum(form[100:124]) + sum(form[135:148]) + 8 * ord(" ") + sum(form[156:])
 
 
 def _padding(size: int) -> int:

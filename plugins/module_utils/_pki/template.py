@@ -15,6 +15,7 @@ import contextlib
 import datetime as dt
 import hashlib
 import ipaddress
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -33,6 +34,8 @@ _DNS, _URI, _ADDRESS = 0x82, 0x86, 0x87
 _COMMON_NAME = bytes.fromhex("0603550403")
 _KEY_IDENTIFIER = bytes.fromhex("0603551d0e")
 _ALTERNATIVE_NAMES = bytes.fromhex("0603551d11")
+# The extensions that differ. In the sample both are short, so that their identifier begins at the third byte.
+_OPEN = (_KEY_IDENTIFIER, _ALTERNATIVE_NAMES)
 
 # No organization is called so: in the subject, it is replaced.
 _SAMPLE = "the-common-name-of-the-sample"
@@ -51,7 +54,7 @@ class Template:
         parts = _elements(_content(sample.tbs_certificate_bytes))
         self._version, _serial, self._algorithm, self._issuer, self._validity, subject, _key, extensions = parts
         self._subject = b"".join(_elements(_content(subject))[:-1])
-        self._extensions = _elements(_content(_content(extensions)))
+        self._extensions = _merged(_elements(_content(_content(extensions))))
 
     def issue(self, key: keys.PrivateKey, *, common_name: str, names: Names, info: bytes) -> ledger.Row:
         """A certificate for a public key (as SubjectPublicKeyInfo), signed with the issuer's key, for the ledger."""
@@ -96,12 +99,21 @@ class Template:
         )
 
 
+def _merged(extensions: Sequence[bytes]) -> list[bytes]:
+    """Those that are the same in every certificate joined with their neighbours, the other two by themselves."""
+    found: list[bytes] = []
+    for same, some in itertools.groupby(extensions, key=lambda extension: extension[2:7] not in _OPEN):
+        members = list(some)
+        found.extend([b"".join(members)] if same else members)
+    return found
+
+
 def _filled(extension: bytes, *, names: Names, info: bytes) -> bytes:
     """The extension as it is, unless it depends on the key or the names."""
-    # In the sample both are short, so the identifier begins at the third byte.
-    if extension.startswith(_KEY_IDENTIFIER, 2):
+    identifier = extension[2:7]
+    if identifier == _KEY_IDENTIFIER:
         return _extension(_KEY_IDENTIFIER, _element(_OCTET_STRING, _key_identifier(info)))
-    if extension.startswith(_ALTERNATIVE_NAMES, 2):
+    if identifier == _ALTERNATIVE_NAMES:
         return _extension(_ALTERNATIVE_NAMES, _element(_SEQUENCE, _general_names(names)))
     return extension
 
