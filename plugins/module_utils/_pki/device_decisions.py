@@ -20,6 +20,7 @@ from .device_rows import Raw, Row
 from .device_run import FORMATS, PROFILE, SHOWN, Finding, Run
 from .drift import age, drift
 from .errors import PkiError, RefusedKeyError, RefusedRequestError
+from .names import of_common_name, parse
 
 with contextlib.suppress(ImportError):  # _module.py says what is missing
     from cryptography import x509
@@ -148,9 +149,10 @@ class Examiner:
     def _asked(self, row: Row) -> Decision:
         """What is wanted of a device, with no reason yet; PkiError for what is not granted."""
         settings = self._run.settings
-        leaf = build.leaf_spec(profile=PROFILE.name, common_name=row.common_name, alternative_names=row.names)
-        spec = replace(
-            leaf,
+        spec = build.Spec(
+            profile=PROFILE,
+            common_name=row.common_name,
+            names=parse(row.names) or of_common_name(row.common_name),
             lifetime=row.lifetime or settings.lifetime,
             issuer_key_id=self._issuer,
             urls=self._urls,

@@ -98,7 +98,7 @@ class Maker:
 
     def _files(self, name: str, pem: bytes, key: keys.PrivateKey | None, der: bytes) -> dict[str, bytes]:
         settings = self._run.settings
-        chain = self._examiner.pem(der) + self._examiner.chain
+        chain = certificates.der_to_pem(der) + self._examiner.chain
         files = {KEY: pem} if pem else {}
         if pem and "combined" in settings.formats:
             files[COMBINED] = pem + chain

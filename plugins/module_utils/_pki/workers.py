@@ -12,6 +12,7 @@ OpenSSL and newer Pythons do not like; and they read all batches before the firs
 from __future__ import annotations
 
 import contextlib
+import gc
 import itertools
 import multiprocessing
 import os
@@ -104,6 +105,8 @@ def _died() -> DevicesError:
 def _work(function: Callable[[Batch], Result], connection: Connection, inherited: list[Connection]) -> None:
     for other in inherited:
         other.close()
+    # What a batch leaves behind has no cycles; to look for some takes a tenth of the time.
+    gc.disable()
     with contextlib.suppress(EOFError, OSError):
         while True:
             batch = connection.recv()

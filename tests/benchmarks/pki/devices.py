@@ -14,6 +14,7 @@ all processes; and both as ratios to the plain loop. With --only, there is no pl
 from __future__ import annotations
 
 import argparse
+import functools
 import tempfile
 from pathlib import Path
 
@@ -116,9 +117,9 @@ def main(arguments: list[str] | None = None) -> None:
         for kind, output in outputs.items():
             if only in (None, kind):
                 made = sample.create(base / f"pki-{kind}")
-                first = sample.measure(lambda: enroll(made, source, output, issued=count))
+                first = sample.measure(functools.partial(enroll, made, source, output, issued=count))
                 sample.say(f"{kind}: keys, ledger, files", count, first, loop)
-                again = sample.measure(lambda: enroll(made, source, output, issued=0))
+                again = sample.measure(functools.partial(enroll, made, source, output, issued=0))
                 sample.say(f"{kind}: nothing to do", count, again)
                 print(f"{'':<34}{again.wall:10.2f} s", flush=True)
     own, worker = sample.peak()

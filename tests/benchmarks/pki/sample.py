@@ -24,7 +24,7 @@ from ansible_collections.bulwark.mqtt.plugins.module_utils._pki import (  # noqa
 )
 
 PASSPHRASE = authority.Passphrase("only for benchmarks", "passphrase")
-NOW = dt.datetime.now(dt.timezone.utc).replace(microsecond=0)
+NOW = dt.datetime.now(dt.UTC).replace(microsecond=0)
 
 
 @dataclass(frozen=True)

@@ -133,3 +133,8 @@ def test_what_does_not_fit_has_drifted_and_what_fits_has_not(changes):
 @pytest.mark.parametrize("der", [b"", b"0", b"\x30\x82", b"\x30\x03\x02\x01\x01", b"no certificate at all"])
 def test_what_is_no_certificate_fits_nothing(der):
     assert not fits(der, spec())
+
+
+def test_text_without_reading_is_the_same_text():
+    certificate = build.certificate(SPEC, keys.generate("rsa-3072").public_key(), SIGNER, now=samples.NOW)
+    assert certificates.der_to_pem(certificates.to_der(certificate)).decode() == certificates.to_pem(certificate)
