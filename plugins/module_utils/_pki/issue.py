@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from . import authority, build, certificates, keys, ledger, lifetimes, profiles
+from . import authority, build, certificates, keys, ledger, lifetimes, profiles, template
 from .drift import drift
 from .errors import PkiError, RefusedRequestError
 
@@ -207,13 +207,20 @@ def _sign_due(
     if not any(result.issued for result in results):
         return list(results)
     signer = authority_.issuing.unlock(passphrase)
-    complete, entries = [], []
+    forms: dict[object, template.Template] = {}
+    complete, rows = [], []
     for candidate, result in zip(candidates, results):
         if result.issued and candidate.public_key is not None:
-            certificate = build.certificate(candidate.spec, candidate.public_key, signer, now=now)
-            entries.append(ledger.Entry(certificate=certificate, profile=candidate.spec.profile.name))
+            spec = candidate.spec
+            kind = (spec.profile.name, spec.lifetime, spec.urls)
+            if kind not in forms:
+                forms[kind] = template.Template(spec, signer.certificate, now=now)
+            info = keys.info(candidate.public_key)
+            row = forms[kind].issue(signer.key, common_name=spec.common_name, names=spec.names, info=info)
+            rows.append(row)
+            certificate = x509.load_der_x509_certificate(row.der)
             complete.append(Result(name=result.name, certificate=certificate, reasons=result.reasons))
         else:
             complete.append(result)
-    book.record(entries)
+    book.record(rows)
     return complete
