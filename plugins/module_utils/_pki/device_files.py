@@ -112,10 +112,14 @@ class Folders(Output):
     def read(self, common_name: str, name: str) -> tuple[bytes, int] | None:
         """The content and the mode of a file of a device, None when there is none."""
         try:
-            with open(f"{self.directory}/{place(common_name)}/{name}", "rb", buffering=0) as stream:
-                return stream.read(), os.fstat(stream.fileno()).st_mode & 0o777
+            descriptor = os.open(f"{self.directory}/{place(common_name)}/{name}", os.O_RDONLY | os.O_CLOEXEC)
         except (FileNotFoundError, NotADirectoryError):
             return None
+        try:
+            status = os.fstat(descriptor)
+            return os.read(descriptor, status.st_size), status.st_mode & 0o777
+        finally:
+            os.close(descriptor)
 
     def has(self, common_name: str, name: str) -> bool:
         """Whether a device has a file."""
