@@ -13,6 +13,7 @@ import hashlib
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from . import authority, build, certificates, issue, keys, ledger, template
 from .device_files import CHAIN, KEY, Folders
@@ -26,8 +27,7 @@ with contextlib.suppress(ImportError):  # _module.py says what is missing
     from cryptography import x509
 
 
-@dataclass(frozen=True)
-class Decision:
+class Decision(NamedTuple):
     """What a device needs; without a reason nothing. `info` is the public key and `certificate` what stays as it is."""
 
     row: Row
@@ -115,7 +115,7 @@ class Examiner:
             except PkiError as error:
                 refused.append(Finding(raw.line, "", str(error)))
         if self._authority is None:
-            return [replace(decision, reason="there is no CA yet") for decision in asked], refused
+            return [decision._replace(reason="there is no CA yet") for decision in asked], refused
         book = self._ledger(self._authority)
         by_name = book.issued(
             "common_name", [each.row.common_name for each in asked if not each.row.csr], profile=PROFILE.name
@@ -172,11 +172,11 @@ class Examiner:
                 raise RefusedRequestError(issue.compromised(known.serial, known.revoked_at))
         newest = _newest(issued)
         if newest is None:
-            return replace(asked, reason=_why_none(issued, "key"))
+            return asked._replace(reason=_why_none(issued, "key"))
         reasons = self._drift(newest, asked)
         if reasons:
-            return replace(asked, reason="; ".join(reasons))
-        return replace(asked, certificate=newest.der, reason=self._file_reason(asked, newest, self._chain_of(asked)))
+            return asked._replace(reason="; ".join(reasons))
+        return asked._replace(certificate=newest.der, reason=self._file_reason(asked, newest, self._chain_of(asked)))
 
     def _generated(self, asked: Decision, issued: Sequence[ledger.Issued]) -> Decision:
         """For a key that is made here, once: it is kept unless there is a reason against it."""
@@ -184,25 +184,25 @@ class Examiner:
         if not isinstance(output, Folders):
             newest = _newest(issued)
             reasons = self._drift(newest, asked) if newest else [_why_none(issued, "name")]
-            return replace(asked, reason="; ".join(reasons))
+            return asked._replace(reason="; ".join(reasons))
         chain = output.read(name, CHAIN)
         if chain is None:
-            return replace(asked, reason="it has no identity yet")
+            return asked._replace(reason="it has no identity yet")
         known = next((one for one in reversed(issued) if chain[0].startswith(certificates.der_to_pem(one.der))), None)
         if known is None:
-            return replace(asked, reason=f"the ledger does not know the certificate in {CHAIN}")
+            return asked._replace(reason=f"the ledger does not know the certificate in {CHAIN}")
         if known.revoked:
-            return replace(asked, reason=_revoked(known))
+            return asked._replace(reason=_revoked(known))
         try:
             key_reason = self._key_reason(output, name)
         except RefusedKeyError as error:
-            return replace(asked, reason=str(error))
+            return asked._replace(reason=str(error))
         reasons = self._drift(known, asked)
         if reasons:
             public_key = keys.check_public(self._load(known.der).public_key())
             same = keys.type_of(public_key) == asked.spec.key_type
-            return replace(asked, reason="; ".join(reasons), info=keys.info(public_key) if same else b"")
-        return replace(asked, certificate=known.der, reason=key_reason or self._file_reason(asked, known, chain))
+            return asked._replace(reason="; ".join(reasons), info=keys.info(public_key) if same else b"")
+        return asked._replace(certificate=known.der, reason=key_reason or self._file_reason(asked, known, chain))
 
     def _drift(self, known: ledger.Issued, asked: Decision) -> list[str]:
         """As `drift` finds it, in half the time when there is none."""

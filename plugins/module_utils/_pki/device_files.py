@@ -28,9 +28,8 @@ import tarfile
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Callable
+from typing import Any, BinaryIO, Callable, NamedTuple
 
 from . import filesystem
 from .errors import DevicesError
@@ -46,8 +45,7 @@ _STAGED = ".staged"
 _PUBLIC = (CHAIN, CA)
 
 
-@dataclass(frozen=True)
-class Device:
+class Device(NamedTuple):
     """All files of a device by their names, the chain last: in an archive, it tells that they are complete."""
 
     common_name: str
