@@ -235,8 +235,7 @@ def check(
     )
     if reason:
         raise CheckError(
-            f"{source}: does not verify to {lineage.name}/{anchors}: {reason};"
-            " give the chain and CA that issued it"
+            f"{source}: does not verify to {lineage.name}/{anchors}: {reason}; give the chain and CA that issued it"
         )
     if CRL in version:
         _check_crl(lineage, version, scratch=scratch, now=now)

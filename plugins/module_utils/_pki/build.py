@@ -116,22 +116,29 @@ def certificate(spec: Spec, public_key: keys.PublicKey, signer: Signer, *, now: 
 
     AuthorityError when the issuer itself is not valid now.
     """
+    unsigned_ = unsigned(spec, public_key, signer.certificate, now=now)
+    return unsigned_.sign(signer.key, keys.signature_hash(signer.key))
+
+
+def unsigned(
+    spec: Spec, public_key: keys.PublicKey, issuer: x509.Certificate, *, now: dt.datetime
+) -> x509.CertificateBuilder:
+    """What `certificate` signs; AuthorityError as there."""
     start, end = _validity(spec, now=now)
-    issuer_start, issuer_end = certificates.not_before(signer.certificate), certificates.not_after(signer.certificate)
+    issuer_start, issuer_end = certificates.not_before(issuer), certificates.not_after(issuer)
     if not issuer_start <= now < issuer_end:
         raise AuthorityError(
-            f"{certificates.common_name(signer.certificate)} cannot issue at {lifetimes.show(now)}: it is valid from "
+            f"{certificates.common_name(issuer)} cannot issue at {lifetimes.show(now)}: it is valid from "
             f"{lifetimes.show(issuer_start)} to {lifetimes.show(issuer_end)}; check the clock, or replace the CA"
         )
     builder = _builder(
         spec,
         public_key,
         subject=_subject(spec),
-        issuer=signer.certificate.subject,
-        issuer_key=signer.key.public_key(),
+        issuer=issuer.subject,
+        issuer_key=keys.check_public(issuer.public_key()),
     )
-    bounded = builder.not_valid_before(max(start, issuer_start)).not_valid_after(min(end, issuer_end))
-    return bounded.sign(signer.key, keys.signature_hash(signer.key))
+    return builder.not_valid_before(max(start, issuer_start)).not_valid_after(min(end, issuer_end))
 
 
 def request(spec: Spec, key: keys.PrivateKey) -> x509.CertificateSigningRequest:

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import datetime as dt
 
@@ -30,6 +31,13 @@ def from_pem(pem: bytes, *, where: str) -> x509.Certificate:
 def to_pem(certificate: x509.Certificate) -> str:
     """The certificate as PEM text."""
     return certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def der_to_pem(der: bytes) -> bytes:
+    """The same text for a certificate in DER, without reading it."""
+    text = base64.b64encode(der)
+    lines = [text[start : start + 64] for start in range(0, len(text), 64)]
+    return b"-----BEGIN CERTIFICATE-----\n%b\n-----END CERTIFICATE-----\n" % b"\n".join(lines)
 
 
 def to_der(certificate: x509.Certificate) -> bytes:

@@ -22,8 +22,7 @@ with contextlib.suppress(ImportError):  # _module.py says what is missing
 def drift(certificate: x509.Certificate, spec: Spec, *, now: dt.datetime) -> list[str]:
     """Every reason to issue the certificate again; an empty list means: keep it."""
     return [
-        *_age(certificate, now=now),
-        *_lifetime(certificate, spec),
+        *age(certificates.not_before(certificate), certificates.not_after(certificate), spec, now=now),
         *_subject(certificate, spec),
         *_names(certificate, spec),
         *_key(certificate, spec),
@@ -34,8 +33,12 @@ def drift(certificate: x509.Certificate, spec: Spec, *, now: dt.datetime) -> lis
     ]
 
 
-def _age(certificate: x509.Certificate, *, now: dt.datetime) -> list[str]:
-    start, end = certificates.not_before(certificate), certificates.not_after(certificate)
+def age(start: dt.datetime, end: dt.datetime, spec: Spec, *, now: dt.datetime) -> list[str]:
+    """The reasons among those of `drift` that the validity of a certificate gives."""
+    return [*_renewal(start, end, now=now), *_lifetime(start, end, spec)]
+
+
+def _renewal(start: dt.datetime, end: dt.datetime, *, now: dt.datetime) -> list[str]:
     if now < start:
         return [f"not valid before {lifetimes.show(start)}"]
     if now > end:
@@ -46,11 +49,11 @@ def _age(certificate: x509.Certificate, *, now: dt.datetime) -> list[str]:
     return []
 
 
-def _lifetime(certificate: x509.Certificate, spec: Spec) -> list[str]:
+def _lifetime(start: dt.datetime, end: dt.datetime, spec: Spec) -> list[str]:
     """A lifetime that was shortened is a policy and holds now; a longer one can wait for the next renewal."""
     if spec.lifetime is None:
         return []
-    actual = certificates.not_after(certificate) - certificates.not_before(certificate)
+    actual = end - start
     wanted = spec.lifetime + BACKDATE
     if actual <= wanted:
         return []

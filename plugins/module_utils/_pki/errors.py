@@ -54,3 +54,11 @@ class ArchiveError(PkiError):
 
 class RefusedRolloverError(PkiError):
     """A step of a rollover out of its order, or one that would lock somebody out."""
+
+
+class RefusedRowError(PkiError):
+    """A row in a list of devices that cannot be granted, or the list itself."""
+
+
+class DevicesError(PkiError):
+    """Devices whose files cannot be written, or a worker that ended early."""

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from . import authority, build, certificates, keys, ledger, lifetimes, names, profiles
+from . import authority, build, certificates, keys, ledger, lifetimes, names, profiles, template
 from .drift import drift
 from .errors import PkiError, RefusedNameError, RefusedRequestError
 from .passphrase import Source
@@ -183,8 +183,7 @@ def _shared_keys(candidates: Sequence[_Candidate]) -> list[str]:
 def _look_up_all(book: ledger.Ledger, candidates: Sequence[_Candidate], *, now: dt.datetime) -> list[Result]:
     """What the ledger has for each; RefusedRequestError names every one whose key somebody else may have."""
     problems = [
-        f"{candidate.name}: its key is compromised, certificate {record.serial} was revoked for that at "
-        f"{lifetimes.show(record.revoked_at)}; remove the key where it is used, so that a new one is made"
+        f"{candidate.name}: {compromised(record.serial, record.revoked_at)}"
         for candidate in candidates
         if candidate.public_key is not None
         for record in book.find(ledger.Filter(key=keys.fingerprint(candidate.public_key), reason="key_compromise"))[:1]
@@ -193,6 +192,14 @@ def _look_up_all(book: ledger.Ledger, candidates: Sequence[_Candidate], *, now: 
     if problems:
         raise RefusedRequestError("; ".join(problems))
     return [_look_up(book, candidate, now=now) for candidate in candidates]
+
+
+def compromised(serial: str, revoked_at: dt.datetime) -> str:
+    """Why a key is not certified any more, whose certificate with this serial was revoked for that."""
+    return (
+        f"its key is compromised, certificate {serial} was revoked for that at {lifetimes.show(revoked_at)}; "
+        "remove the key where it is used, so that a new one is made"
+    )
 
 
 def _look_up(book: ledger.Ledger, candidate: _Candidate, *, now: dt.datetime) -> Result:
@@ -226,13 +233,20 @@ def _sign_due(
         return list(results)
     book.check_clock(now)
     signer = authority_.signer(passphrase)
-    complete, entries = [], []
+    forms: dict[object, template.Template] = {}
+    complete, rows = [], []
     for candidate, result in zip(candidates, results):
         if result.issued and candidate.public_key is not None:
-            certificate = build.certificate(candidate.spec, candidate.public_key, signer, now=now)
-            entries.append(ledger.Entry(certificate=certificate, profile=candidate.spec.profile.name))
+            spec = candidate.spec
+            kind = (spec.profile.name, spec.lifetime, spec.urls)
+            if kind not in forms:
+                forms[kind] = template.Template(spec, signer.certificate, now=now)
+            info = keys.info(candidate.public_key)
+            row = forms[kind].issue(signer.key, common_name=spec.common_name, names=spec.names, info=info)
+            rows.append(row)
+            certificate = x509.load_der_x509_certificate(row.der)
             complete.append(Result(name=result.name, certificate=certificate, reasons=result.reasons))
         else:
             complete.append(result)
-    book.record(entries)
+    book.record(rows)
     return complete

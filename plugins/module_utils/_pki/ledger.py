@@ -14,9 +14,10 @@ import contextlib
 import datetime as dt
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from . import certificates, keys, lifetimes, profiles
 from .errors import LedgerError
@@ -80,6 +81,9 @@ _RECORD = "serial, issuer, profile, common_name, names, not_before, not_after, s
 _CAS = ", ".join(f"'{name}'" for name in profiles.CAS)
 _NO_LEAVES = f"{_CAS}, 'ocsp_signer'"
 
+# How many values one statement takes: 999 is the limit of SQLite before 3.32.
+_VARIABLES = 500
+
 # How long a run waits for another one that is writing.
 BUSY_SECONDS = 60
 
@@ -90,6 +94,35 @@ class Entry:
 
     certificate: x509.Certificate
     profile: str
+
+
+class Row(NamedTuple):
+    """A certificate as a row of the ledger, for who has the parts at hand; the dates are in seconds."""
+
+    serial: str
+    issuer: str
+    profile: str
+    subject: str
+    common_name: str
+    names: str
+    not_before: int
+    not_after: int
+    key: str
+    der: bytes
+
+
+@dataclass(frozen=True)
+class Issued:
+    """What `issued` has of a certificate, numbered as they were recorded; see `Record` for those not revoked."""
+
+    number: int
+    serial: str
+    not_before: dt.datetime
+    not_after: dt.datetime
+    revoked: bool
+    revoked_at: dt.datetime | None
+    reason: str
+    der: bytes
 
 
 @dataclass(frozen=True)
@@ -175,7 +208,7 @@ class Ledger:
     def __exit__(self, *_exception: object) -> None:
         self._connection.close()
 
-    def record(self, entries: Iterable[Entry]) -> None:
+    def record(self, entries: Iterable[Entry | Row]) -> None:
         """Record all certificates or none; they may be handed out once this returns."""
         with _explained(self._path), self._transaction():
             self._insert(entries)
@@ -199,6 +232,23 @@ class Ledger:
                 values,
             ).fetchall()
         return [_record(row) for row in rows]
+
+    def issued(self, column: str, values: Iterable[str], *, profile: str) -> dict[str, list[Issued]]:
+        """By each value of `serial`, `common_name` or `key` its certificates of a profile, the last to expire last."""
+        wanted = list(values)
+        found: dict[str, list[Issued]] = {}
+        for start in range(0, len(wanted), _VARIABLES):
+            some = wanted[start : start + _VARIABLES]
+            with _explained(self._path):
+                rows = self._connection.execute(
+                    f"SELECT {column}, rowid, serial, not_before, not_after, status, revoked_at, revoke_reason, der"
+                    f" FROM certificate WHERE {column} IN ({', '.join('?' * len(some))}) AND profile = ?"
+                    " ORDER BY not_after, rowid",
+                    (*some, profile),
+                ).fetchall()
+            for value, *row in rows:
+                found.setdefault(str(value), []).append(_issued(row))
+        return found
 
     def certificate(self, serial: str) -> x509.Certificate | None:
         """The certificate with this serial as `serial_hex` writes it, or None."""
@@ -353,12 +403,12 @@ class Ledger:
         """The error for something in it that cannot be read."""
         return LedgerError(_damaged(self._path, finding))
 
-    def _insert(self, entries: Iterable[Entry]) -> None:
+    def _insert(self, entries: Iterable[Entry | Row]) -> None:
         self._connection.executemany(
             "INSERT INTO certificate"
             " (serial, issuer, profile, subject, common_name, names, not_before, not_after, key, der)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            map(_row, entries),
+            map(row, entries),
         )
 
     def _revoke(self, serials: Iterable[str], *, reason: str, at: dt.datetime) -> None:
@@ -426,9 +476,12 @@ def create(path: Path) -> None:
     os.rename(staged, path)
 
 
-def _row(entry: Entry) -> tuple[object, ...]:
+def row(entry: Entry | Row) -> Row:
+    """A certificate as a row."""
+    if isinstance(entry, Row):
+        return entry
     certificate = entry.certificate
-    return (
+    return Row(
         certificates.serial_hex(certificate.serial_number),
         certificates.issuer_key_id(certificate),
         entry.profile,
@@ -482,6 +535,20 @@ def _record(row: tuple[object, ...]) -> Record:
         revoked=status == "revoked",
         revoked_at=None if revoked_at is None else _moment(revoked_at),
         reason=str(reason or ""),
+    )
+
+
+def _issued(row: Sequence[object]) -> Issued:
+    number, serial, not_before, not_after, status, revoked_at, reason, der = row
+    return Issued(
+        number=int(str(number)),
+        serial=str(serial),
+        not_before=_moment(not_before),
+        not_after=_moment(not_after),
+        revoked=status == "revoked",
+        revoked_at=None if revoked_at is None else _moment(revoked_at),
+        reason=str(reason or ""),
+        der=bytes(der) if isinstance(der, bytes) else b"",
     )
 
 

@@ -30,7 +30,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import authority, build, certificates, crl, ledger, lifetimes, profiles, responses
+from . import authority, build, certificates, crl, filesystem, ledger, lifetimes, profiles, responses
 from .errors import AuthorityError, PkiError
 from .passphrase import Source
 
@@ -416,19 +416,22 @@ def _difference(path: Path, content: bytes) -> list[str]:
 
 
 def _write(destination: Path, wanted: Mapping[str, bytes]) -> None:
+    staged = {}
     for name, content in wanted.items():
         path = destination / name
         if not _difference(path, content):
             continue
         _make_directories(path.parent)
         # A dot file that a killed run left is overwritten; web servers do not list it, and nobody asks for it.
-        staged = path.with_name(f".{path.name}.new")
-        with open(staged, "wb") as stream:
+        staged[path] = path.with_name(f".{path.name}.new")
+        with open(staged[path], "wb") as stream:
             os.fchmod(stream.fileno(), 0o644)
             stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.rename(staged, path)
+    if staged:
+        # Before any of them is seen, and once for all: a fleet's responses are some thousands.
+        filesystem.sync(destination)
+    for path, new in staged.items():
+        os.rename(new, path)
 
 
 def _make_directories(directory: Path) -> None:

@@ -31,8 +31,9 @@ from ansible_collections.bulwark.mqtt.plugins.module_utils._pki import (  # noqa
     profiles,
     publish,
 )
+from ansible_collections.bulwark.mqtt.plugins.module_utils._pki.passphrase import Passphrase  # noqa: E402
 
-PASSPHRASE = authority.Passphrase("only for benchmarks", "passphrase")
+PASSPHRASE = Passphrase("only for benchmarks", "passphrase")
 
 
 def revoke(path: Path, count: int, *, issuer: str, now: dt.datetime) -> None:
