@@ -55,7 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     certbot_.add_argument("arguments", nargs=argparse.REMAINDER, help="more arguments of certbot renew")
     rollback = commands.add_parser("rollback", help="go back to the version before the current one")
     rollback.add_argument("lineage")
-    recover = commands.add_parser("recover", help="undo what was interrupted")
+    confirm = commands.add_parser("confirm", help="let a service's change hold that would be undone by itself")
+    confirm.add_argument("service")
+    recover = commands.add_parser("recover", help="undo what was interrupted or not confirmed")
     recover.add_argument("--before-boot", action="store_true", help="without touching services, which start later")
     return parser
 
@@ -119,7 +121,12 @@ def _rollback(options: argparse.Namespace) -> None:
 
 def _recover(options: argparse.Namespace) -> None:
     for name in operations.recover(before_boot=options.before_boot):
-        _say(f"{name}: was interrupted, the version before it is back in place")
+        _say(f"{name}: was interrupted or not confirmed, the version before it is back in place")
+
+
+def _confirm(options: argparse.Namespace) -> None:
+    operations.confirm(options.service)
+    _say(f"{options.service}: confirmed")
 
 
 def _status(options: argparse.Namespace) -> None:
@@ -202,5 +209,6 @@ _COMMANDS = {
     "refresh": _refresh,
     "certbot": _certbot,
     "rollback": _rollback,
+    "confirm": _confirm,
     "recover": _recover,
 }

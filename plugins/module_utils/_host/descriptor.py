@@ -54,6 +54,8 @@ class Descriptor:
     # Lineage -> part (certificate, crl, ca, ocsp) -> the least activation that makes the service use a new one.
     lineages: Mapping[str, Mapping[str, str]]
     probes: tuple[Mapping[str, Any], ...]
+    # Seconds in which somebody must confirm a change before it is undone; 0 needs nobody.
+    confirm_seconds: int
 
     def activation(self, lineage: str, parts: Collection[str]) -> str:
         """The least activation that makes the service use these changed parts of a lineage."""
@@ -102,6 +104,7 @@ def parse(content: bytes, *, source: str) -> Descriptor:
             ),
             lineages={name: dict(parts) for name, parts in data.get("lineages", {}).items()},
             probes=tuple(dict(probe) for probe in data.get("probes", ())),
+            confirm_seconds=int(data.get("confirm_seconds", 0)),
         )
     except KeyError as failure:
         raise StoreError(f"{source}: has no {failure.args[0]!r}; add it") from None

@@ -69,6 +69,8 @@ class Configured:
     checks: list[str]
     recovered: list[str]
     before: Mapping[str, files.Entry]
+    # Until somebody confirms, and for so many seconds at most; 0 when it holds already.
+    confirm_seconds: int = 0
 
 
 def install(
@@ -127,6 +129,9 @@ def configure(name: str, managed: Sequence[ManagedFile], *, check_mode: bool = F
     candidate check proves that it can read it again.
     """
     with _working(HOST_STATE, check_mode=check_mode) as (state, recovered):
+        if not check_mode:
+            # Whoever did not wait to confirm an earlier change was killed; what it left is no ground to build on.
+            recovered.extend(transaction.undo_unconfirmed(state, [_transaction_of(name)], restore=service.restore))
         before = {item.path: files.observe(item.path) for item in managed}
         changes = _changes_of(managed, before)
         if not changes:
@@ -137,24 +142,36 @@ def configure(name: str, managed: Sequence[ManagedFile], *, check_mode: bool = F
         if activation != NONE and not service.unit_state(new.unit).active:
             activation = START
         checks = _judge([new], changes, state=state, check_mode=check_mode)
+        confirm_seconds = new.confirm_seconds if activation != NONE else 0
         if not check_mode:
             daemon_reload = any(change.path.startswith("/etc/systemd/") for change in changes)
             planned = [(new, activation, old.probes if old else ())]
             plan = service.planned(planned, daemon_reload=daemon_reload, store=lineage.STORE)
-            _run(state, f"service-{name}", changes, plan)
+            if confirm_seconds:
+                # Before the first file changes: from here on the way back needs nobody.
+                service.arm_way_back(_transaction_of(name), seconds=confirm_seconds)
+            _run(state, _transaction_of(name), changes, plan, confirmed=not confirm_seconds)
         changed = [item.path for item in managed if before[item.path] != item.entry]
-        return Configured(changed, activation, checks, recovered, before)
+        return Configured(changed, activation, checks, recovered, before, confirm_seconds)
+
+
+def confirm(name: str) -> None:
+    """Let a service's change that waits for it hold; StoreError when its time was up."""
+    with transaction.locked(HOST_STATE, restore=service.restore):
+        transaction.confirm(HOST_STATE, _transaction_of(name))
+        service.disarm_way_back(_transaction_of(name))
 
 
 def recover(*, before_boot: bool = False) -> list[str]:
-    """Undo what was interrupted on this host; before the services start at boot, without starting any."""
+    """Undo what was interrupted or not confirmed; before the services start at boot, without starting any."""
     if before_boot:
         # Who holds the lock then is a change that starts this unit: waiting for each other would be a deadlock.
-        locked = transaction.locked(HOST_STATE, restore=service.restore_before_boot, patience=0)
+        restore: transaction.Restore = service.restore_before_boot
+        patience = 0.0
     else:
-        locked = transaction.locked(HOST_STATE, restore=service.restore)
-    with locked as recovered:
-        return recovered
+        restore, patience = service.restore, transaction.LOCK_SECONDS
+    with transaction.locked(HOST_STATE, restore=restore, patience=patience) as recovered:
+        return recovered + transaction.undo_unconfirmed(HOST_STATE, restore=restore)
 
 
 def state_of(store: str) -> State:
@@ -290,7 +307,13 @@ def _has_lineages(item: Descriptor) -> bool:
 
 
 def _run(
-    state: State, name: str, changes: Sequence[files.Change], plan: Mapping[str, Any], rubbish: Sequence[str] = ()
+    state: State,
+    name: str,
+    changes: Sequence[files.Change],
+    plan: Mapping[str, Any],
+    rubbish: Sequence[str] = (),
+    *,
+    confirmed: bool = True,
 ) -> None:
     transaction.run(
         state=state,
@@ -300,7 +323,12 @@ def _run(
         activate=service.activate,
         restore=service.restore,
         rubbish=rubbish,
+        confirmed=confirmed,
     )
+
+
+def _transaction_of(service_name: str) -> str:
+    return f"service-{service_name}"
 
 
 def _changes_of(managed: Sequence[ManagedFile], before: Mapping[str, files.Entry]) -> list[files.Change]:

@@ -24,6 +24,8 @@ PROBE_SECONDS = 20
 _PROBE_TIMEOUT = 5
 _PROBE_PAUSE = 0.2
 _SYSTEMCTL_SECONDS = 180
+# What the module tls_tool installs.
+TOOL = "/usr/local/sbin/bulwark-tls"
 _WORDS = 6
 
 
@@ -107,6 +109,26 @@ def restore_before_boot(plan: Mapping[str, Any], _phase: str) -> None:
     """After an undo at boot: no unit of ours has started yet, but systemd has read the unit files."""
     if plan["daemon_reload"]:
         _systemctl("daemon-reload")
+
+
+def arm_way_back(name: str, *, seconds: int) -> None:
+    """Have systemd undo what is not confirmed in so many seconds, whatever becomes of this process."""
+    if not os.access(TOOL, os.X_OK):
+        raise ActivationError(f"{TOOL}: is not on this host, so nothing could undo a change; run tls_tool first")
+    disarm_way_back(name)
+    options = [f"--unit={_way_back(name)}", f"--on-active={seconds}", "--timer-property=AccuracySec=100ms", "--collect"]
+    result = _run(["systemd-run", *options, "--quiet", TOOL, "recover"])
+    if result.returncode != 0:
+        raise ActivationError(f"systemd-run {_way_back(name)}: {result.stdout.strip()}")
+
+
+def disarm_way_back(name: str) -> None:
+    """No longer undo it by itself."""
+    _systemctl("stop", f"{_way_back(name)}.timer", required=False)
+
+
+def _way_back(name: str) -> str:
+    return f"bulwark-way-back-{name}"
 
 
 def check_probe(item: Mapping[str, Any], *, store: str) -> None:

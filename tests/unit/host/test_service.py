@@ -179,3 +179,28 @@ def test_a_socket_is_probed_with_connect(
         found = str(failure)
     assert found == problem
     assert (b"probe" in headers[0]) == ("proxy_common_name" in item)
+
+
+def test_without_the_tool_no_way_back_is_promised(systemd: Systemd, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "TOOL", "/nonexistent/bulwark-tls")
+    message = "/nonexistent/bulwark-tls: is not on this host, so nothing could undo a change; run tls_tool first"
+    with pytest.raises(ActivationError) as failure:
+        service.arm_way_back("service-firewall", seconds=60)
+    assert str(failure.value) == message
+
+
+def test_the_way_back_is_a_timer_of_systemd_that_runs_the_tool(
+    systemd: Systemd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[list[str]] = []
+
+    def run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        ran.append(list(command))
+        return systemd.run(command)
+
+    monkeypatch.setattr(service, "TOOL", "/bin/sh")
+    monkeypatch.setattr(service, "_run", run)
+    service.arm_way_back("service-firewall", seconds=60)
+    (armed,) = [command for command in ran if command[0] == "systemd-run"]
+    assert armed[-2:] == ["/bin/sh", "recover"]
+    assert "--on-active=60" in armed
