@@ -109,9 +109,9 @@ def certificates(directory: pathlib.Path) -> None:
     """A CA, and for each kind of key a certificate that serves server and client."""
     ca, key = str(directory / "ca.pem"), str(directory / "ca.key")
     kinds = {"rsa": ["rsa:2048"], "ec": ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"]}
-    openssl(
-        "req", "-x509", "-nodes", "-newkey", *kinds["ec"], "-keyout", key, "-out", ca, "-subj", "/CN=ca", "-days", "2"
-    )
+    command = ["req", "-x509", "-nodes", "-newkey", *kinds["ec"], "-subj", "/CN=ca", "-days", "2"]
+    # A client of today wants it.
+    openssl(*command, "-addext", "keyUsage=critical,keyCertSign", "-keyout", key, "-out", ca)
     for name, kind in kinds.items():
         command = [
             "req",
