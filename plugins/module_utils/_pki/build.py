@@ -189,8 +189,7 @@ def _builder(
         .subject_name(subject)
         .issuer_name(issuer)
         .public_key(public_key)
-        # 20 random bytes with the top bit clear: positive and at most 20 octets (RFC 5280, 4.1.2.2).
-        .serial_number(x509.random_serial_number())
+        .serial_number(certificates.random_serial())
         .add_extension(x509.BasicConstraints(ca=profile.is_ca, path_length=profile.path_length), critical=True)
         .add_extension(x509.KeyUsage(**{usage: usage in profile.key_usage for usage in _KEY_USAGES}), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)

@@ -19,6 +19,9 @@ with contextlib.suppress(ImportError):  # _module.py says what is missing
     from cryptography.hazmat.primitives import serialization
     from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
+# Base64 for six bits that are set.
+_SLASH = 0x3F
+
 
 def from_pem(pem: bytes, *, where: str) -> x509.Certificate:
     """The first certificate in a file; PkiError when there is none that can be read."""
@@ -43,6 +46,18 @@ def der_to_pem(der: bytes) -> bytes:
 def to_der(certificate: x509.Certificate) -> bytes:
     """The certificate as it is signed."""
     return certificate.public_bytes(serialization.Encoding.DER)
+
+
+def random_serial() -> int:
+    """A new serial: 20 random bytes with the top bit clear, positive and at most 20 octets (RFC 5280, 4.1.2.2).
+
+    It is the end of every question about the certificate. One whose last six bits are set would have that question end
+    with a slash in Base64, and the path where it is asked by GET (RFC 9919, section 5) cannot be a file's.
+    """
+    while True:
+        serial = x509.random_serial_number()
+        if serial & _SLASH != _SLASH:
+            return serial
 
 
 def serial_hex(serial: int) -> str:

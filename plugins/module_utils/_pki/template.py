@@ -58,7 +58,7 @@ class Template:
 
     def issue(self, key: keys.PrivateKey, *, common_name: str, names: Names, info: bytes) -> ledger.Row:
         """A certificate for a public key (as SubjectPublicKeyInfo), signed with the issuer's key, for the ledger."""
-        serial = x509.random_serial_number()
+        serial = certificates.random_serial()
         return self._sample._replace(
             serial=certificates.serial_hex(serial),
             subject=self._sample.subject.replace(_SAMPLE, common_name),

@@ -78,7 +78,8 @@ class Pki:
             .subject_name(subject)
             .issuer_name(issuer.certificate.subject if issuer else subject)
             .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
+            # The last six bits clear, as the CA has them: see certificates.random_serial.
+            .serial_number(x509.random_serial_number() >> 6 << 6)
             .not_valid_before(self.now + start)
             .not_valid_after(self.now + end)
             .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)

@@ -72,6 +72,12 @@ def test_a_serial_is_positive_random_and_at_most_20_octets_long():
     assert max(serials) > 2**152
 
 
+def test_no_serial_makes_a_question_end_with_a_slash(monkeypatch):
+    drawn = iter([0x7F, 0x3F, 0x40])
+    monkeypatch.setattr(x509, "random_serial_number", lambda: next(drawn))
+    assert certificates.random_serial() == 0x40
+
+
 def test_the_key_identifiers_lead_from_the_leaf_to_its_issuer():
     assert certificates.issuer_key_id(leaf()) == certificates.key_id(ROOT) == certificates.issuer_key_id(ROOT)
 
