@@ -47,7 +47,7 @@ def run(
         raise error(f"{where} did not end within {SECONDS} seconds: {remedy}") from problem
     if result.returncode:
         said = result.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
-        reason = said[-1]
+        reason = "; ".join(said[-3:])
         for hidden in (secret[1] if secret else "", result.stdout.decode(errors="replace").strip()):
             reason = reason.replace(hidden, "********") if hidden else reason
         raise error(f"{where} failed with {result.returncode} ({reason}): {remedy}")
