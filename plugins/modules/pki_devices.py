@@ -247,13 +247,14 @@ def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
     started = time.monotonic()
     directory = Path(params["directory"])
     with _source(params) as source:
-        wanted = _run(params, source, now=dt.datetime.now(dt.timezone.utc))
+        now = dt.datetime.now(dt.timezone.utc)
         if check_mode:
             # On a virgin CA host there is no authority to load yet.
-            outcome = devices.plan(authority.find(directory), wanted)
+            found = authority.find(directory)
+            outcome = devices.plan(found, _run(params, source, found, now=now))
         else:
-            given = passphrase.required(params)
-            outcome = devices.enroll(authority.load(directory), wanted, passphrase=given)
+            given, made = passphrase.required(params), authority.load(directory)
+            outcome = devices.enroll(made, _run(params, source, made, now=now), passphrase=given)
     seconds = time.monotonic() - started
     return {
         "changed": outcome.changed,
@@ -278,7 +279,13 @@ def _source(params: Mapping[str, Any]) -> device_rows.Source:
     return device_rows.ListSource(params["devices"])
 
 
-def _run(params: Mapping[str, Any], source: device_rows.Source, *, now: dt.datetime) -> device_run.Run:
+def _run(
+    params: Mapping[str, Any],
+    source: device_rows.Source,
+    authority_: authority.Authority | None,
+    *,
+    now: dt.datetime,
+) -> device_run.Run:
     output = (
         device_files.Folders(Path(params["destination"]))
         if params["destination"]
@@ -292,7 +299,7 @@ def _run(params: Mapping[str, Any], source: device_rows.Source, *, now: dt.datet
     settings = device_run.Settings(
         key_type=params["key_type"],
         lifetime=lifetimes.parse(params["lifetime"], what="lifetime"),
-        urls=publish.urls(params["publish_url"]),
+        urls=publish.urls(params["publish_url"], authority_),
         formats=tuple(params["formats"]),
         key_passphrase=passphrase.Passphrase(key_passphrase, "key_passphrase") if key_passphrase else None,
         processes=params["processes"] or workers.available(),

@@ -80,6 +80,7 @@ class Examiner:
         self._issuer = certificates.key_id(authority_.issuing.certificate) if authority_ else None
         # Nobody staples for a client: devices are on the revocation list alone.
         self._urls = replace(run.settings.urls, ocsp="")
+        self._constrained = authority_ is not None and bool(certificates.constraints(authority_.issuing.certificate))
         self.chain = authority_.chain.encode() if authority_ else b""
 
     def __enter__(self) -> Examiner:
@@ -158,6 +159,8 @@ class Examiner:
             urls=self._urls,
             key_type=row.key_type if row.csr else row.key_type or settings.key_type,
         )
+        if self._authority is not None and self._constrained:
+            spec = issue.within(spec, self._authority.issuing, given=bool(row.names))
         if not row.csr:
             return Decision(row=row, spec=spec)
         public_key = build.public_key_of_request(row.csr)

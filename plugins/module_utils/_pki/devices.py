@@ -12,6 +12,7 @@ find what is there twice, 16 bytes for each row.
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import heapq
 import time
 from array import array
@@ -76,13 +77,20 @@ def enroll(authority_: authority.Authority, run: Run, *, passphrase: Source) -> 
             found = _examine(authority_, run)
             if found.due:
                 output.refuse()
-                signer = authority_.issuing.unlock(passphrase) if found.issued else None
+                signer = _signer(authority_, passphrase, now=run.now) if found.issued else None
                 issued, written = _make(authority_, run, signer, total=found.total)
                 found = replace(found, issued=issued, written=written)
             ca = authority_.bundle.encode()
             ca_changed = output.lacks(ca)
             output.finish(ca)
     return replace(found, completed=completed, ca_changed=ca_changed)
+
+
+def _signer(authority_: authority.Authority, passphrase: Source, *, now: dt.datetime) -> build.Signer:
+    """The CA with its key, where nothing stands against issuing now; the lock is held for the question only."""
+    with authority.locked(authority_.directory), authority_.open_ledger() as book:
+        book.check_clock(now)
+        return authority_.signer(passphrase)
 
 
 class _Seen:

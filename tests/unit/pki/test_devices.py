@@ -12,6 +12,7 @@ import shutil
 import signal
 import tarfile
 import time
+from dataclasses import replace
 
 import pki_samples as samples
 import pytest
@@ -25,11 +26,13 @@ from ansible_collections.bulwark.mqtt.plugins.module_utils._pki import (
     devices,
     keys,
     ledger,
+    names,
     revocation,
 )
 from ansible_collections.bulwark.mqtt.plugins.module_utils._pki.errors import (
     AuthorityError,
     DevicesError,
+    LedgerError,
     RefusedKeyError,
     RefusedRowError,
 )
@@ -596,3 +599,22 @@ def test_two_runs_at_once_enrol_each_device_once(directory, output):
     samples.side_by_side([program] * 3)
     assert len(snapshot(directory)) == 300
     expect_whole(output, snapshot(directory))
+
+
+def test_devices_stay_within_the_name_constraints_of_the_ca(tmp_path, output):
+    wanted = samples.wanted()
+    constrained = replace(wanted.issuing, constraints=names.parse_constraints(["example.com"], []))
+    authority.create(tmp_path / "constrained", replace(wanted, issuing=constrained), now=samples.NOW)
+    rows = [{"common_name": "meter-0"}, {"common_name": "meter-1", "names": ["meter.example.org"]}]
+    assert "item 2: issuing-1 may not certify meter.example.org: its name constraints permit example.com" in refusal(
+        tmp_path / "constrained", output, rows
+    )
+    enroll(tmp_path / "constrained", output, rows[:1])
+    assert certificates.alternative_names(identity(output)[1]).uris == ("urn:bulwark:meter-0",)
+
+
+def test_a_clock_behind_the_last_certificate_enrols_nobody(directory, output):
+    enroll(directory, output, ROWS[:1])
+    with pytest.raises(LedgerError, match="set the clock"):
+        enroll(directory, output, now=samples.NOW - dt.timedelta(hours=2))
+    assert len(leaves(directory)) == 1
