@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
@@ -13,10 +13,10 @@ from ansible.errors import AnsibleFilterError
 from ..module_utils._mosquitto_acl import AclError, render
 
 
-def mosquitto_acl(acl: Mapping[str, Any]) -> str:
+def mosquitto_acl(acl: Mapping[str, Any], denied: Sequence[str] = (), metrics: Sequence[str] = ()) -> str:
     """The lines of Mosquitto's ACL file."""
     try:
-        return render(acl)
+        return render(acl, denied=denied, metrics=metrics)
     except AclError as error:
         raise AnsibleFilterError(f"mosquitto_acl: {error}") from error
 

@@ -10,11 +10,13 @@ quit at the next reload.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 ACCESS = ("read", "write", "readwrite", "deny")
-_SECTIONS = ("anonymous", "patterns", "users")
+_SECTIONS = ("anonymous", "patterns", "groups", "users")
+# MQTT 5 section 4.7.2: a # in front does not match topics that begin with $, so these are trees of their own.
+EVERYTHING = ("#", "$SYS/#", "$CONTROL/#", "$share/#")
 # MQTT 5 section 1.5.4, and TOPIC_HIERARCHY_LIMIT of mosquitto's config.h.
 _LONGEST = 65535
 _MOST_LEVELS = 200
@@ -24,32 +26,55 @@ class AclError(ValueError):
     """An entry that cannot become a line; the message names it."""
 
 
-def render(acl: Mapping[str, Any]) -> str:
+def render(acl: Mapping[str, Any], *, denied: Sequence[str] = (), metrics: Sequence[str] = ()) -> str:
     """The lines of the file without a line break at the end. Raises AclError.
 
-    Rules for anonymous clients come first: every `topic` line below a `user` line is that user's. Within one user, and
-    within the patterns, the broker looks at denials first, whatever the order of lines (acl__add_to_user).
+    `denied` are names that may do nothing, whatever else is said about them; `metrics` are names that read `$SYS/#` and
+    nothing else. Rules for anonymous clients come first: every `topic` line below a `user` line is that user's. Within
+    one user, and within the patterns, the broker looks at denials first, in whatever order they are (acl__add_to_user).
     """
     _check_keys("the ACL", acl, required=(), optional=_SECTIONS)
     lines = [_rule("topic", f"anonymous[{i}]", rule) for i, rule in enumerate(_list("anonymous", acl))]
     lines += [_rule("pattern", f"patterns[{i}]", rule) for i, rule in enumerate(_list("patterns", acl))]
-    seen: set[str] = set()
+    rules: dict[str, list[str]] = {}
     for index, user in enumerate(_list("users", acl)):
-        lines += _user(f"users[{index}]", user, seen)
+        _user(f"users[{index}]", user, rules)
+    for index, group in enumerate(_list("groups", acl)):
+        _group(f"groups[{index}]", group, rules)
+    for index, name in enumerate(metrics):
+        _check_name(f"metrics[{index}]", name)
+        if name in rules:
+            raise AclError(f"metrics[{index}]: name {name!r} has rules among users or groups, too; take it out there")
+        rules[name] = ["topic deny #", "topic read $SYS/#"]
+    for index, name in enumerate(denied):
+        _check_name(f"denied[{index}]", name)
+        rules[name] = [f"topic deny {topic}" for topic in EVERYTHING]
+    for name, topics in rules.items():
+        lines += [f"user {name}", *topics]
     return "\n".join(lines)
 
 
-def _user(where: str, user: Mapping[str, Any], seen: set[str]) -> list[str]:
+def _user(where: str, user: Mapping[str, Any], rules: dict[str, list[str]]) -> None:
     _check_keys(where, user, required=("username", "topics"), optional=())
     name = user["username"]
-    problem = _username_problem(name)
-    if problem is None and name in seen:
-        problem = "is there twice; give all its topics in one entry"
-    if problem is not None:
-        raise AclError(f"{where}: username {name!r} {problem}")
-    seen.add(name)
+    _check_name(where, name, called="username")
+    if name in rules:
+        raise AclError(f"{where}: username {name!r} is there twice; give all its topics in one entry")
     topics = _list(f"{where}.topics", user, key="topics")
-    return [f"user {name}"] + [_rule("topic", f"{where}.topics[{i}]", rule) for i, rule in enumerate(topics)]
+    rules[name] = [_rule("topic", f"{where}.topics[{i}]", rule) for i, rule in enumerate(topics)]
+
+
+def _group(where: str, group: Mapping[str, Any], rules: dict[str, list[str]]) -> None:
+    """The rules of a class of clients, added to those of each member, with its name in the place of `%u`."""
+    _check_keys(where, group, required=("name", "members", "topics"), optional=())
+    topics = list(enumerate(_list(f"{where}.topics", group, key="topics")))
+    for number, name in enumerate(_list(f"{where}.members", group, key="members")):
+        _check_name(f"{where}.members[{number}]", name)
+        own = rules.setdefault(name, [])
+        for index, rule in topics:
+            line = _rule("member", f"{where}.topics[{index}]", rule).replace("member", "topic", 1).replace("%u", name)
+            if line not in own:
+                own.append(line)
 
 
 def _rule(keyword: str, where: str, rule: Mapping[str, Any]) -> str:
@@ -60,16 +85,27 @@ def _rule(keyword: str, where: str, rule: Mapping[str, Any]) -> str:
     problem = _topic_problem(topic)
     if problem is None and keyword == "topic" and ("%u" in topic or "%c" in topic):
         problem = "has %u or %c, which the broker replaces in patterns only"
+    if problem is None and keyword == "member" and "%c" in topic:
+        problem = "has %c, which the broker replaces in patterns only; a group's topics have %u"
     if problem is not None:
         raise AclError(f"{where}: topic {topic!r} {problem}")
     return f"{keyword} {access} {topic}"
 
 
-def _username_problem(name: Any) -> str | None:
+def _check_name(where: str, name: Any, *, called: str = "name") -> None:
+    problem = _name_problem(name)
+    if problem is not None:
+        raise AclError(f"{where}: {called} {name!r} {problem}")
+
+
+def _name_problem(name: Any) -> str | None:
     if not isinstance(name, str):
         return "is not a string"
     if not name.strip():
         return "is empty"
+    # The broker refuses + and # where %u stands; a / would reach into another client's tree (acl_check.c).
+    if any(character in name for character in "+#/"):
+        return "has one of + # /, with which it would reach other clients' topics; rename the client"
     return _line_problem(name)
 
 
@@ -100,7 +136,7 @@ def _line_problem(text: str) -> str | None:
     return None
 
 
-def _list(where: str, data: Mapping[str, Any], *, key: str | None = None) -> Iterable[Mapping[str, Any]]:
+def _list(where: str, data: Mapping[str, Any], *, key: str | None = None) -> Iterable[Any]:
     value = data.get(key or where) or []
     if not isinstance(value, list):
         raise AclError(f"{where} is not a list")

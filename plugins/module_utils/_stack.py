@@ -61,6 +61,9 @@ SOFTWARE = {
             "global_limits": Since((2, 1), f"{_MOSQUITTO_2_1}: global_max_clients, global_max_connections"),
             # Only of a build with libargon2, which Debian's is.
             "argon2_passwords": Since((2, 1), "mosquitto 2.1.0 libcommon/password_common.c"),
+            # libwebsockets has its own TLS: no identity from certificates, no revocation list, no reload.
+            "builtin_websockets": Since((2, 1), f"{_MOSQUITTO_2_1}: WebSockets without libwebsockets"),
+            "bridge_ciphers": Since((2, 1), f"{_MOSQUITTO_2_1}: bridge_ciphers, bridge_ciphers_tls1.3"),
             "retain_expiry_interval": Since((2, 0, 21), "mosquitto ChangeLog 2.0.21: retain_expiry_interval"),
         },
     ),
@@ -77,6 +80,7 @@ SOFTWARE = {
         debian=("nginx",),
         redhat=("nginx",),
         capabilities={
+            "stream_server_name": Since((1, 25, 5), "nginx CHANGES 1.25.5: server_name in the stream module"),
             "stream_stapling": Since((1, 27, 2), "nginx CHANGES 1.27.2: ssl_stapling in the stream module"),
             "sends_proxy_v2": Since((1, 31, 4), "nginx CHANGES 1.31.4: proxy_protocol v2 in the stream module"),
             "njs": Package(("libnginx-mod-stream-js", "nginx-module-njs"), "Debian; nginx.org linux_packages"),

@@ -69,6 +69,11 @@ options:
     description:
       - Client identifier. A random one that begins with C(bulwark) when it is not given.
     type: str
+  forged_name:
+    description:
+      - A common name to claim in a header of the PROXY protocol, version 2, that is sent before CONNECT, as somebody
+        would who wants to pass for another client.
+    type: str
   protocol_version:
     description:
       - Version of MQTT. Only version 5 lets the broker say that it refused a message.
@@ -227,7 +232,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._host import mqtt, probe
+from ..module_utils._host import mqtt, probe, proxy_v2
 from ..module_utils._host.errors import HostError
 from ..module_utils._module import run
 
@@ -324,6 +329,8 @@ def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
         else:
             connection = probe.connect_tcp(address=address, port=port, timeout=timeout)
         with connection:
+            if params["forged_name"]:
+                connection.sendall(proxy_v2.header(common_name=params["forged_name"]))
             converse(connection, params, result)
     except probe.TlsError as error:
         result["tls_error"] = probe.cause_text(error)
@@ -348,6 +355,7 @@ def main() -> None:
             "username": {"type": "str"},
             "password": {"type": "str", "no_log": True},
             "client_id": {"type": "str"},
+            "forged_name": {"type": "str"},
             "protocol_version": {"type": "str", "choices": ["3.1.1", "5"], "default": "5"},
             "timeout": {"type": "float", "default": 5},
             "roundtrips": {

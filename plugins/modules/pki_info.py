@@ -43,13 +43,14 @@ options:
       - Certificates of these profiles, all when it is empty.
     type: list
     elements: str
-    choices: [root, issuing, server, client, cluster_node, ocsp_signer]
+    choices: [root, cross, issuing, server, client, ocsp_signer, cluster_node]
     default: []
   status:
     description:
       - V(valid) are those that are neither revoked nor expired, V(expired) those that were not revoked before.
+      - V(left) are valid ones of a CA that is being replaced, which the new CA has not replaced yet.
     type: str
-    choices: [any, valid, expired, revoked]
+    choices: [any, valid, expired, revoked, left]
     default: any
   expires_within:
     description:
@@ -67,6 +68,10 @@ EXAMPLES = r"""
     expires_within: 30d
   delegate_to: localhost
   register: expiring
+
+- name: Show it
+  ansible.builtin.debug:
+    var: expiring.table
 """
 
 RETURN = r"""
@@ -89,6 +94,9 @@ certificates:
     profile:
       description: What the certificate is for.
       type: str
+    ca:
+      description: Name of the CA that issued it, such as V(issuing-1).
+      type: str
     status:
       description: One of V(valid), V(expired) and V(revoked).
       type: str
@@ -105,20 +113,59 @@ certificates:
     reason:
       description: Why it was revoked; empty when it was not.
       type: str
-crl:
-  description: The last revocation list of the issuing CA; empty before the first.
+table:
+  description: The same for a reader, a line each below a heading.
+  returned: success
+  type: list
+  elements: str
+  sample:
+    - "not after             status  profile  common name        ca         serial           reason"
+    - "2027-02-21T12:00:00Z  valid   server   mqtt1.example.com  issuing-1  4B92B2FA5D0D..."
+cas:
+  description: The CAs, roots first, the oldest first.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Such as V(issuing-1), the name of its folder and of the files about it.
+      type: str
+    common_name:
+      description: Common name of the subject.
+      type: str
+    serial:
+      description: Serial number in hexadecimal.
+      type: str
+    not_after:
+      description: End of the validity in UTC.
+      type: str
+    phase:
+      description: >-
+        V(signing), or during a replacement V(introduced), V(replaced) and V(cut_over), at its end V(retired).
+      type: str
+    since:
+      description: When that began in UTC, empty when the ledger does not know.
+      type: str
+    key:
+      description: Whether its key is here; that of a root can be kept offline.
+      type: bool
+    crl:
+      description: Its last revocation list, empty before the first.
+      type: dict
+      contains:
+        number:
+          description: Its number.
+          type: int
+        this_update:
+          description: Start of its validity in UTC.
+          type: str
+        next_update:
+          description: End of its validity in UTC.
+          type: str
+rollover:
+  description: Where the last replacement of a CA is, see RV(bulwark.mqtt.pki_authority#module:rollover).
   returned: success
   type: dict
-  contains:
-    number:
-      description: Its number.
-      type: int
-    this_update:
-      description: Start of its validity in UTC.
-      type: str
-    next_update:
-      description: End of its validity in UTC.
-      type: str
 """
 
 import datetime as dt
@@ -129,10 +176,13 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._module import run
-from ..module_utils._pki import authority, certificates, crl, ledger, lifetimes, revocation
+from ..module_utils._pki import authority, certificates, crl, ledger, lifetimes, profiles, revocation, rollover
 
 # What a status means for the column of the ledger; with a status in terms of time, see _filter.
-_REVOKED = {"any": None, "valid": False, "expired": False, "revoked": True}
+_REVOKED = {"any": None, "valid": False, "expired": False, "revoked": True, "left": False}
+
+# What a table has of each certificate, what is asked for most first.
+_COLUMNS = ("not_after", "status", "profile", "common_name", "ca", "serial", "reason")
 
 
 def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
@@ -141,11 +191,18 @@ def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
     now = dt.datetime.now(dt.timezone.utc)
     with found.open_ledger() as book:
         records = book.find(_filter(params, now=now))
-        last = book.revocation_list(certificates.key_id(found.issuing.certificate))
+        if params["status"] == "left":
+            left = {record.serial for record in rollover.left(found, book, now=now)}
+            records = [record for record in records if record.serial in left]
+        cas = [_ca_facts(ca, book.revocation_list(ca.key_id)) for ca in found.cas]
+    names = {ca.key_id: ca.name for ca in found.cas}
+    found_certificates = [{**_facts(record, now=now), "ca": names.get(record.issuer, "")} for record in records]
     return {
         "changed": False,
-        "certificates": [_facts(record, now=now) for record in records],
-        "crl": _list_facts(last) if last else {},
+        "certificates": found_certificates,
+        "table": _table(found_certificates),
+        "cas": cas,
+        "rollover": rollover.facts(found, now=now),
     }
 
 
@@ -183,6 +240,27 @@ def _facts(record: ledger.Record, *, now: dt.datetime) -> dict[str, str]:
     }
 
 
+def _table(rows: list[dict[str, str]]) -> list[str]:
+    """The certificates for a reader: a line each below a heading, in columns as wide as what is in them."""
+    heading = {column: column.replace("_", " ") for column in _COLUMNS}
+    lines = [heading, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in _COLUMNS]
+    return ["  ".join(line[column].ljust(width) for column, width in zip(_COLUMNS, widths)).rstrip() for line in lines]
+
+
+def _ca_facts(ca: authority.Ca, last: ledger.RevocationList | None) -> dict[str, Any]:
+    return {
+        "name": ca.name,
+        "common_name": certificates.common_name(ca.certificate),
+        "serial": certificates.serial_hex(ca.certificate.serial_number),
+        "not_after": lifetimes.show(certificates.not_after(ca.certificate)),
+        "phase": ca.phase,
+        "since": lifetimes.show(ca.since) if ca.since else "",
+        "key": ca.key_is_here,
+        "crl": _list_facts(last) if last else {},
+    }
+
+
 def _list_facts(last: ledger.RevocationList) -> dict[str, Any]:
     listed = crl.read(last.der)
     return {
@@ -202,10 +280,10 @@ def main() -> None:
             "profiles": {
                 "type": "list",
                 "elements": "str",
-                "choices": ["root", "issuing", "server", "client", "cluster_node", "ocsp_signer"],
+                "choices": list(profiles.PROFILES),
                 "default": [],
             },
-            "status": {"type": "str", "choices": ["any", "valid", "expired", "revoked"], "default": "any"},
+            "status": {"type": "str", "choices": ["any", "valid", "expired", "revoked", "left"], "default": "any"},
             "expires_within": {"type": "str"},
         },
         supports_check_mode=True,

@@ -22,6 +22,7 @@ author:
   - Bulwark contributors (@bulwark-mqtt)
 extends_documentation_fragment:
   - bulwark.mqtt.attributes
+  - bulwark.mqtt.passphrase
 requirements:
   - cryptography >= 38
 attributes:
@@ -34,11 +35,6 @@ options:
     description:
       - Directory of the CA, made by M(bulwark.mqtt.pki_authority).
     type: path
-    required: true
-  passphrase:
-    description:
-      - Opens the key of the issuing CA.
-    type: str
     required: true
   requests:
     description:
@@ -178,29 +174,28 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._module import run
-from ..module_utils._pki import authority, certificates, issue, keys, lifetimes, publish
+from ..module_utils._pki import authority, certificates, issue, keys, lifetimes, passphrase, publish
 
 
 def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
     """Issue what has no certificate or one that drifted, return the certificates of all requests."""
+    requests = [_request(request) for request in params["requests"]]
+    now = dt.datetime.now(dt.timezone.utc)
+    directory = Path(params["directory"])
+    # On a virgin CA host there is no authority to load in check mode yet.
+    found = authority.find(directory) if check_mode else authority.load(directory)
     policy = issue.Policy(
         lifetimes={
             profile: lifetimes.parse(lifetime, what=f"lifetimes.{profile}")
             for profile, lifetime in params["lifetimes"].items()
         },
-        urls=publish.urls(params["publish_url"]),
+        urls=publish.urls(params["publish_url"], found),
     )
-    requests = [_request(request) for request in params["requests"]]
-    now = dt.datetime.now(dt.timezone.utc)
-    directory = Path(params["directory"])
-    if check_mode:
-        # On a virgin CA host there is no authority to load yet.
-        found = authority.find(directory)
+    if found is None or check_mode:
         results = issue.plan(found, requests, policy=policy, now=now)
     else:
-        found = authority.load(directory)
-        passphrase = authority.issuing_passphrase(params["passphrase"])
-        results = issue.issue(found, requests, policy=policy, passphrase=passphrase, now=now)
+        source = passphrase.required(params)
+        results = issue.issue(found, requests, policy=policy, passphrase=source, now=now)
     trust = {"chain": found.chain, "ca": found.bundle} if found else {"chain": "", "ca": ""}
     return {
         "changed": any(result.issued for result in results),
@@ -238,7 +233,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "directory": {"type": "path", "required": True},
-            "passphrase": {"type": "str", "required": True, "no_log": True},
+            **passphrase.arguments(),
             "requests": {
                 "type": "list",
                 "elements": "dict",
@@ -266,6 +261,8 @@ def main() -> None:
             },
             "publish_url": {"type": "str", "default": ""},
         },
+        mutually_exclusive=[passphrase.kinds()],
+        required_one_of=[passphrase.kinds()],
         supports_check_mode=True,
     )
     run(module, ensure, needs_cryptography=True)

@@ -18,18 +18,23 @@ description:
   - OCSP responses are signed by a delegated signer. Each run that has responses to sign makes its own, records the
     certificate in the ledger, and forgets the key when it ends. It is never on a disk.
 notes:
-  - The files are C(crl/issuing-1.crl) (DER), C(crl/issuing-1.crl.pem), C(ca/issuing-1.crt) and C(ca/root-1.crt) (DER),
+  - The files are, for each CA, C(crl/issuing-1.crl) (DER), C(crl/issuing-1.crl.pem) and C(ca/issuing-1.crt) (DER),
+    C(ca/trusted.pem) and C(crl/trusted.pem), the bundle and all its lists, which keep their names when CAs change,
     and for each server certificate C(ocsp/issuing-1/SERIAL.sha1.der) and C(ocsp/issuing-1/SERIAL.sha256.der), named
     after the hash in the CertID, and the same responses below C(ocsp/) where a client asks for them by GET
     (RFC 9919, with the slashes of the Base64 as folders).
   - A web server must decode C(%2F) in a path for GET to work, and serve what is below C(ocsp/) as
     C(application/ocsp-response). It cannot answer OCSP by POST.
-  - Expired responses below C(ocsp/) are removed. No other file is.
+  - Expired responses and lists are removed. No other file is.
+  - Every CA that peers trust has a list, roots and CAs that are introduced or replaced too
+    (see M(bulwark.mqtt.pki_authority)). One that was retired keeps its list until its last certificate has ended.
 version_added: 1.0.0
 author:
   - Bulwark contributors (@bulwark-mqtt)
 extends_documentation_fragment:
   - bulwark.mqtt.attributes
+  - bulwark.mqtt.passphrase
+  - bulwark.mqtt.root_passphrase
 requirements:
   - cryptography >= 38
 attributes:
@@ -42,11 +47,6 @@ options:
     description:
       - Directory of the CA, made by M(bulwark.mqtt.pki_authority).
     type: path
-    required: true
-  passphrase:
-    description:
-      - Opens the key of the issuing CA.
-    type: str
     required: true
   destination:
     description:
@@ -70,9 +70,16 @@ options:
       - The default is all certificates.
     type: list
     elements: str
+  root_crl_lifetime:
+    description:
+      - How long the revocation lists of the roots are valid, such as V(360d). A root whose key is kept offline signs
+        its list when the key is brought back; the module warns when less than a third is left.
+    type: str
+    default: 360d
   crl_url:
     description:
-      - URL of the revocation list, for the extension IssuingDistributionPoint in it.
+      - Where the folder C(crl) is served, such as V(http://pki.example.com/crl), for the extension
+        IssuingDistributionPoint in the lists.
       - OpenSSL then refuses every certificate that does not name this URL itself. Leave it empty unless all of them do,
         see O(bulwark.mqtt.pki_issue#module:publish_url).
     type: str
@@ -101,15 +108,20 @@ changes:
   elements: str
   sample: ["crl/issuing-1.crl: revocations that it lacks: 1"]
 crl:
-  description: The revocation list in PEM form. In check mode the one before, or empty.
+  description:
+    - The revocation lists of all CAs that peers trust, the roots among them, in PEM form. In check mode the ones
+      before, or empty. A broker refuses every client of a CA whose list it has not.
   returned: success
   type: str
-crl_number:
-  description: The number of RV(crl), 0 when it is empty.
+crls:
+  description: C(number) and C(next_update), the end of the validity in UTC, of each list, by the name of the CA.
   returned: success
-  type: int
+  type: dict
+  sample:
+    root-1: {number: 1, next_update: "2027-11-23T12:00:00Z"}
+    issuing-1: {number: 7, next_update: "2026-11-30T12:00:00Z"}
 crl_next_update:
-  description: End of the validity of RV(crl) in UTC, empty when it is.
+  description: When the first of the lists in RV(crl) ends in UTC, empty when there is none.
   returned: success
   type: str
   sample: "2026-11-30T12:00:00Z"
@@ -136,7 +148,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._module import run
-from ..module_utils._pki import authority, crl, lifetimes, publish, revocation
+from ..module_utils._pki import authority, crl, lifetimes, passphrase, publish, revocation
 
 
 def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
@@ -146,6 +158,7 @@ def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
         destination=Path(params["destination"] or directory / "publish"),
         crl_lifetime=lifetimes.parse(params["crl_lifetime"], what="crl_lifetime"),
         ocsp_lifetime=lifetimes.parse(params["ocsp_lifetime"], what="ocsp_lifetime"),
+        root_crl_lifetime=lifetimes.parse(params["root_crl_lifetime"], what="root_crl_lifetime"),
         crl_url=publish.check_url(params["crl_url"], what="crl_url"),
     )
     # Before anything is signed: a mistyped serial ends the task with nothing done.
@@ -158,23 +171,29 @@ def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
         found = authority.find(directory)
         result = publish.plan(found, settings, now=now)
     else:
-        passphrase = authority.issuing_passphrase(params["passphrase"])
-        result = publish.publish(authority.load(directory), settings, passphrase=passphrase, now=now)
+        result = publish.publish(
+            authority.load(directory),
+            settings,
+            passphrase=passphrase.required(params),
+            root_passphrase=passphrase.root(params),
+            now=now,
+        )
     return {
         "changed": bool(result.changes),
         "changes": list(result.changes),
         **_facts(result),
         **_answers(result, serials),
         "diff": {"prepared": "".join(f"{change}\n" for change in result.changes)},
+        "warnings": list(result.warnings),
     }
 
 
 def _facts(result: publish.Published) -> dict[str, Any]:
-    last = result.revocation_list
+    ends = {name: lifetimes.show(crl.next_update(last.der)) for name, last in result.lists.items()}
     return {
-        "crl": crl.to_pem(last.der).decode() if last else "",
-        "crl_number": last.number if last else 0,
-        "crl_next_update": lifetimes.show(crl.read(last.der).next_update) if last else "",
+        "crl": "".join(crl.to_pem(last.der).decode() for last in result.lists.values()),
+        "crls": {name: {"number": last.number, "next_update": ends[name]} for name, last in result.lists.items()},
+        "crl_next_update": min(ends.values(), default=""),
     }
 
 
@@ -196,13 +215,17 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "directory": {"type": "path", "required": True},
-            "passphrase": {"type": "str", "required": True, "no_log": True},
+            **passphrase.arguments(),
+            **passphrase.arguments("root_passphrase"),
             "destination": {"type": "path"},
             "crl_lifetime": {"type": "str", "default": "7d"},
             "ocsp_lifetime": {"type": "str", "default": "7d"},
             "serials": {"type": "list", "elements": "str"},
+            "root_crl_lifetime": {"type": "str", "default": "360d"},
             "crl_url": {"type": "str", "default": ""},
         },
+        mutually_exclusive=[passphrase.kinds(), passphrase.kinds("root_passphrase")],
+        required_one_of=[passphrase.kinds()],
         supports_check_mode=True,
     )
     run(module, ensure, needs_cryptography=True)

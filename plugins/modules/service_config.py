@@ -119,6 +119,14 @@ checks:
   elements: str
   returned: always
   sample: ["/usr/sbin/mosquitto -c /etc/mosquitto/mosquitto.conf"]
+confirm_seconds:
+  description:
+    - Seconds in which C(bulwark-tls confirm <service>) must follow, or the change is undone by itself, at boot too.
+    - V(0) when it holds already.
+    - The service's descriptor asks for it with C(confirm_seconds). In check mode what it would be.
+  type: int
+  returned: always
+  sample: 0
 recovered:
   description: Interrupted transactions of earlier runs that were undone first.
   type: list
@@ -154,6 +162,7 @@ def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
         "changed_files": result.changed_files,
         "activation": result.activation,
         "checks": result.checks,
+        "confirm_seconds": result.confirm_seconds,
         "recovered": result.recovered,
         "diff": [
             _diff(item.path, result.before[item.path], item.entry, secret=item.path in secrets)

@@ -92,9 +92,10 @@ capabilities:
     - What each software can do, by name; all V(false) when there is no version.
     - "C(certbot): C(addresses), C(ari), C(profiles), C(renewal_by_fraction)."
     - "C(emqx): C(cluster_needs_licence)."
-    - "C(mosquitto): C(argon2_passwords), C(auth_plugins), C(global_limits), C(listener_allow_anonymous),
-      C(proxy_protocol), C(restricted_files_nofollow), C(retain_expiry_interval), C(test_config)."
-    - "C(nginx): C(njs), C(sends_proxy_v2), C(stream_stapling)."
+    - "C(mosquitto): C(argon2_passwords), C(auth_plugins), C(bridge_ciphers), C(builtin_websockets), C(global_limits),
+      C(listener_allow_anonymous), C(proxy_protocol), C(restricted_files_nofollow), C(retain_expiry_interval),
+      C(test_config)."
+    - "C(nginx): C(njs), C(sends_proxy_v2), C(stream_server_name), C(stream_stapling)."
     - "C(openssl): C(hybrid_groups), C(optional_groups)."
   returned: success
   type: dict

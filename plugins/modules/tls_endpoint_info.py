@@ -13,8 +13,8 @@ author:
   - Bulwark contributors (@bulwark-mqtt)
 description:
   - Looks at a TLS endpoint from outside and tells the protocol, suite and group it agrees on, the certificate it
-    serves, whether that verifies, whether it turns away clients without a certificate, and its answer to each version
-    of TLS.
+    serves, whether that verifies, whether it turns away clients without a certificate and those of a foreign
+    authority, its answer to each version of TLS, and every suite of TLS 1.2 that it takes.
   - A refusal is a result, as is a closed port. The module fails only on arguments that it cannot use.
   - Sends no application data.
 extends_documentation_fragment:
@@ -86,7 +86,7 @@ state:
   description:
     - V(open) when the port takes connections, V(closed) when the host refuses them, V(filtered) when nothing comes back
       or something on the way says no.
-    - Without V(open) all other values are V(null), and RV(versions) and RV(version_alerts) are empty.
+    - Without V(open) all other values are V(null), and RV(suites), RV(versions) and RV(version_alerts) are empty.
   returned: success
   type: str
   sample: open
@@ -157,6 +157,35 @@ certificate:
     not_after: "2026-04-01T00:00:00Z"
     key_type: ec-p256
     sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+stapled:
+  description:
+    - The OCSP response that the server staples in a handshake of its own; V(null) without one, without the C(openssl)
+      program, or when the server turned this client away before.
+    - Its signature is not verified.
+  returned: success
+  type: dict
+  contains:
+    serial:
+      description: The serial number of the certificate that it is about, 40 hexadecimal digits.
+      type: str
+    status:
+      description: V(good), V(revoked) or V(unknown).
+      type: str
+    this_update:
+      description: Since when it is known to be so, in UTC.
+      type: str
+    next_update:
+      description: Until when it holds, in UTC; V(null) when the response does not say.
+      type: str
+    fresh:
+      description: Whether it holds now, by the clock of the host where this runs.
+      type: bool
+  sample:
+    serial: 00000000000000000000000000000000000000A1
+    status: good
+    this_update: "2026-01-01T00:00:00Z"
+    next_update: "2026-01-08T00:00:00Z"
+    fresh: true
 verified:
   description: Whether the chain leads to O(ca) and the certificate has the name; V(null) without O(ca).
   returned: success
@@ -186,6 +215,22 @@ versions:
     TLSv1.1: refused
     TLSv1.2: accepted
     TLSv1.3: accepted
+foreign_client:
+  description:
+    - How a client with a certificate of an authority that was made up for this question is turned away; V(null) when it
+      is let in, which is right where clients identify themselves by password.
+  returned: success
+  type: str
+  sample: tlsv1 alert unknown ca
+suites:
+  description:
+    - The suites of TLS 1.2 that the server takes, the one it takes first in front.
+    - A suite that the OpenSSL of the host where this runs was built without is not asked about.
+  returned: success
+  type: list
+  elements: str
+  sample:
+    - ECDHE-ECDSA-AES128-GCM-SHA256
 version_alerts:
   description: The alerts behind each V(refused) of RV(versions).
   returned: success
@@ -196,7 +241,11 @@ version_alerts:
 """
 
 import contextlib
+import datetime as dt
 import hashlib
+import os
+import tempfile
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -205,7 +254,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._host import probe
 from ..module_utils._host.errors import ProbeError
 from ..module_utils._module import run
-from ..module_utils._pki import certificates, keys
+from ..module_utils._pki import build, certificates, keys, profiles
 
 with contextlib.suppress(ImportError):  # _module.py says what is missing
     from cryptography import x509
@@ -229,6 +278,24 @@ def describe(der: bytes) -> dict[str, Any]:
     }
 
 
+def stapling(stapled: probe.Stapled | None, *, now: float) -> dict[str, Any] | None:
+    """The facts of a stapled response."""
+    if stapled is None:
+        return None
+    end = stapled.next_update
+    return {
+        "serial": stapled.serial,
+        "status": stapled.status,
+        "this_update": _utc(stapled.this_update),
+        "next_update": None if end is None else _utc(end),
+        "fresh": stapled.this_update <= now and (end is None or now < end),
+    }
+
+
+def _utc(seconds: int) -> str:
+    return dt.datetime.fromtimestamp(seconds, tz=dt.timezone.utc).strftime(TIME)
+
+
 def verification(endpoint: Mapping[str, Any], ca: str) -> dict[str, Any]:
     """Whether a client that trusts only these authorities accepts the server."""
     try:
@@ -236,6 +303,22 @@ def verification(endpoint: Mapping[str, Any], ca: str) -> dict[str, Any]:
     except probe.TlsError as error:
         return {"verified": False, "verification_error": probe.cause_text(error)}
     return {"verified": True, "verification_error": None}
+
+
+def foreign_client(endpoint: Mapping[str, Any]) -> str | None:
+    """How a client of a made-up authority is turned away, None when it is let in."""
+    now = dt.datetime.now(dt.timezone.utc)
+    authority_key, key = keys.generate("ec-p256"), keys.generate("ec-p256")
+    authority = build.root(
+        build.Spec(profile=profiles.get("root"), common_name="Foreign authority"), authority_key, now=now
+    )
+    spec = build.leaf_spec(profile="client", common_name="foreign", alternative_names=())
+    certificate = build.certificate(spec, key.public_key(), build.Signer(authority, authority_key), now=now)
+    with tempfile.TemporaryDirectory() as directory:
+        path = os.path.join(directory, "client.pem")
+        with open(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600), "wb") as stream:
+            stream.write(keys.to_pem(key) + certificates.to_pem(certificate).encode())
+        return probe.refusal(certfile=path, keyfile=path, **endpoint)
 
 
 def look(endpoint: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
@@ -247,9 +330,12 @@ def look(endpoint: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, An
         "protocol": served.protocol,
         "cipher": served.cipher,
         "group": probe.negotiated_group(**endpoint, **client),
+        "stapled": stapling(probe.stapled_response(**endpoint, **client), now=time.time()),
         "refused": served.refused,
         "certificate": describe(served.der),
         "client_certificate_required": probe.client_certificate_required(**endpoint),
+        "foreign_client": foreign_client(endpoint),
+        "suites": probe.suites(**endpoint),
         "versions": {name: answer.answer for name, answer in answers.items()},
         "version_alerts": {name: answer.alert for name, answer in answers.items() if answer.alert},
     }
@@ -266,10 +352,9 @@ def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
     )
     where = {"address": params["address"], "port": params["port"], "timeout": params["timeout"]}
     result: dict[str, Any] = {"changed": False, "state": probe.reachability(**where), "error": None}
-    result.update(
-        dict.fromkeys(("protocol", "cipher", "group", "refused", "certificate", "client_certificate_required"))
-    )
-    result.update(dict.fromkeys(("verified", "verification_error")), versions={}, version_alerts={})
+    result.update(dict.fromkeys(("protocol", "cipher", "group", "refused", "certificate", "stapled", "verified")))
+    result.update(dict.fromkeys(("verification_error", "client_certificate_required", "foreign_client")))
+    result.update(suites=[], versions={}, version_alerts={})
     if result["state"] != "open":
         return result
     try:

@@ -61,12 +61,15 @@ options:
   crl:
     description:
       - Revocation lists as PEM, one for each issuing CA.
-      - An empty string removes them; when it is not given, those of the current version stay.
+      - An empty string removes them, unless the lineage declares that the host refreshes them by itself; when it is not
+        given, those of the current version stay.
     type: str
   ocsp:
     description:
       - OCSP response to staple, DER in Base64.
-      - An empty string removes it; when it is not given, that of the current version stays with its certificate.
+      - An empty string removes it, unless the lineage declares that the host refreshes it by itself.
+      - When it is not given, that of the current version stays with its certificate as long as it is good. Where
+        there is none, a lineage that refreshes it asks for one.
     type: str
   key:
     description:
@@ -157,16 +160,18 @@ def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
     target = lineage.Lineage(params["store"], params["lineage"])
     if params["certificate"] is not None and not params["certificate"].strip():
         return _to_be_issued(target, check_mode=check_mode)
+    declaration = target.declaration(purpose=params["purpose"], names=params["names"], group=params["group"])
+    crl, ocsp = params["crl"], params["ocsp"]
     material = operations.Material(
         certificate=_encoded(params["certificate"]),
         chain=_encoded(params["chain"]),
         ca=_encoded(params["ca"]),
         roots=_encoded(params["roots"]),
-        crl=_encoded(params["crl"]),
-        ocsp=None if params["ocsp"] is None else _decoded(params["ocsp"]),
+        # What the host fetches by itself is not the source's to remove.
+        crl=None if crl == "" and declaration.refresh.crl else _encoded(crl),
+        ocsp=None if ocsp is None or (ocsp == "" and declaration.refresh.ocsp) else _decoded(ocsp),
         key=params["key"],
     )
-    declaration = target.declaration(purpose=params["purpose"], names=params["names"], group=params["group"])
     result = operations.install(target, material, declaration=declaration, check_mode=check_mode)
     return {
         "changed": result.changed,
@@ -174,6 +179,7 @@ def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
         "path": target.current,
         "activated": result.activated,
         "recovered": result.recovered,
+        "warnings": result.notes,
         "diff": facts_diff(target.current, result.before, result.after),
     }
 

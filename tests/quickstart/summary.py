@@ -38,7 +38,19 @@ def commands(report: dict[str, Any]) -> tuple[str, str]:
     return shlex.join(subscribe), shlex.join(publish)
 
 
-def summary(report: dict[str, Any], *, changed: int) -> str:
+def first_staple(output: str) -> str:
+    """What ``openssl s_client -status`` says of the response in the first handshake after a start of nginx."""
+    found = re.search(r"^ *Cert Status: (\w+)$", output, re.MULTILINE)
+    return f"OCSP staple, {found.group(1)}" if found else "no OCSP staple"
+
+
+def logged_name(log: str) -> str:
+    """The name by which the broker let a client in, from its own log."""
+    found = re.search(r"u'([^']*)'", log)
+    return found.group(1) if found else "nobody"
+
+
+def summary(report: dict[str, Any], *, changed: int, logged: str, staple: str) -> str:
     """The text of the summary."""
     identity = report["identity"]
     subscribe, publish = commands(report)
@@ -49,6 +61,8 @@ def summary(report: dict[str, Any], *, changed: int) -> str:
             f"Endpoint         mqtts://{report['address']}:{report['port']} ({report['server_name']})",
             f"CA file          {near(identity + '/ca.pem')}",
             f"Demo device      {report['client']}: {near(identity)}/",
+            f"First handshake  {staple}",
+            f"Broker's log     client {logged}",
             f"Changed          {f'{changed} tasks' if changed else 'nothing'}",
             "",
             "Listen as the device, then publish as the device in a second terminal:",
@@ -67,11 +81,21 @@ def summary(report: dict[str, Any], *, changed: int) -> str:
 def main() -> None:
     """Print the summary of the given files."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("report", type=Path, help="what bulwark.mqtt.verify wrote")
-    parser.add_argument("log", type=Path, help="output of the deployment")
-    arguments = parser.parse_args()
-    report = json.loads(arguments.report.read_text(encoding="utf-8"))
-    print(summary(report, changed=changes(arguments.log.read_text(encoding="utf-8"))))
+    parser.add_argument("directory", type=Path, help="what the quickstart wrote: its report and its logs")
+    directory = parser.parse_args().directory
+
+    def text(name: str) -> str:
+        return (directory / name).read_text(encoding="utf-8")
+
+    print(
+        summary(
+            json.loads(text("report/report.json"))["hosts"][0],
+            changed=changes(text("bulwark.mqtt.site.log")),
+            logged=logged_name(text("broker.log")),
+            staple=first_staple(text("first_handshake.log")),
+        )
+    )
+    print(f"The same as a page: {near(str(directory / 'report/report.html'))}\n")
 
 
 if __name__ == "__main__":

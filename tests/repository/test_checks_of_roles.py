@@ -124,10 +124,11 @@ def test_options_that_do_not_fit_together_are_found(role: Path, write: Write):
 
 def test_names_without_the_prefix_of_the_role_are_found(role: Path, write: Write):
     write("r/meta/argument_specs.yml", SPEC.replace("r_port", "port"))
-    write("r/vars/main.yml", "__user: x\n")
+    write("r/vars/main.yml", "__user: x\nr_firewall_rules: []\nr_rules: []\n")
     assert specs.foreign_names(role) == [
         "r: port does not begin with r_",
         "r: __user in vars/main.yml does not begin with __r_",
+        "r: r_rules in vars/main.yml does not begin with __r_",
     ]
 
 
@@ -177,9 +178,25 @@ PREFLIGHT = """
              | difference(__r_spec.argument_specs.main.options) }}
 """
 
+PUBLISHED = """
+        __r_published: >-
+          {{ lookup('ansible.builtin.file', role_path ~ '/vars/main.yml') | from_yaml | select('match', 'r_') }}
+"""
+
 
 def test_the_check_for_mistyped_variables_is_recognised(tmp_path: Path, write: Write):
     write("r/tasks/preflight.yml", PREFLIGHT)
+    write("r/vars/main.yml", "__r_user: x\n")
+    assert roles.typo_check(tmp_path / "r") == []
+
+
+def test_what_a_role_publishes_is_no_mistyped_variable(tmp_path: Path, write: Write):
+    write("r/vars/main.yml", "r_firewall_rules: []\n")
+    write("r/tasks/preflight.yml", PREFLIGHT)
+    assert len(roles.typo_check(tmp_path / "r")) == 1
+    write(
+        "r/tasks/preflight.yml", PREFLIGHT.replace("options) }}", "options) | difference(__r_published) }}") + PUBLISHED
+    )
     assert roles.typo_check(tmp_path / "r") == []
 
 
@@ -194,6 +211,7 @@ def test_the_check_for_mistyped_variables_is_recognised(tmp_path: Path, write: W
 def test_a_check_for_mistyped_variables_that_checks_nothing_is_found(
     tmp_path: Path, write: Write, was: str, becomes: str
 ):
+    write("r/vars/main.yml", "__r_user: x\n")
     write("r/tasks/preflight.yml", PREFLIGHT.replace(was, becomes))
     assert roles.typo_check(tmp_path / "r") == [
         "r: tasks/preflight.yml does not begin with the check for mistyped variables in its usual form"

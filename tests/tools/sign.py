@@ -17,6 +17,7 @@ import pathlib
 import sys
 
 from ansible_collections.bulwark.mqtt.plugins.module_utils._pki import authority, build, certificates, ledger
+from ansible_collections.bulwark.mqtt.plugins.module_utils._pki.passphrase import Passphrase
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -38,7 +39,7 @@ def main() -> int:
     arguments = parse_arguments()
     now = dt.datetime.now(dt.UTC) - dt.timedelta(minutes=arguments.minutes_ago)
     ca = authority.load(arguments.directory)
-    passphrase = authority.Passphrase(value=os.environ["PKI_PASSPHRASE"], what="PKI_PASSPHRASE")
+    passphrase = Passphrase(value=os.environ["PKI_PASSPHRASE"], what="PKI_PASSPHRASE")
     spec = dataclasses.replace(
         build.leaf_spec(profile="server", common_name=arguments.names[0], alternative_names=tuple(arguments.names)),
         lifetime=dt.timedelta(minutes=arguments.lifetime_minutes),

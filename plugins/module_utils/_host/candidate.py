@@ -108,7 +108,7 @@ def _stage_parents(path: str, root: str, wanted: Mapping[str, files.Entry]) -> N
 
 def _start(check: Check, *, user: str, future: str, notify: str) -> subprocess.Popen[bytes]:
     """Start the candidate; it ends when its pid namespace does, and that when this process does, however it does."""
-    script = mount_script(future=future, notify=notify, scratch=check.scratch)
+    script = mount_script(future=future, notify=notify, scratch=check.scratch, keep=check.keep)
     namespaces = ["--mount", "--net", "--ipc", "--pid", "--fork", "--kill-child=KILL", "--mount-proc"]
     environment = {
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -123,7 +123,7 @@ def _start(check: Check, *, user: str, future: str, notify: str) -> subprocess.P
     return process.start(command, environment=environment)
 
 
-def mount_script(*, future: str, notify: str, scratch: Mapping[str, str]) -> str:
+def mount_script(*, future: str, notify: str, scratch: Mapping[str, str], keep: Sequence[str] = ()) -> str:
     """The shell script that turns fresh namespaces into the candidate's view of the host, then runs its arguments."""
     quoted = shlex.quote
     lines = [
@@ -135,15 +135,37 @@ def mount_script(*, future: str, notify: str, scratch: Mapping[str, str]) -> str
     ]
     lines += _READ_ONLY.splitlines()
     lines += [f"mount -t tmpfs -o mode=1777 tmpfs {path}" for path in _TEMPORARY_DIRECTORIES]
+    kept = {quoted(path): f"/dev/shm/kept-{number}" for number, path in enumerate(keep)}
+    lines += [f"[ ! -e {path} ] || cp -p {path} {copy}" for path, copy in kept.items()]
     for path, owner in scratch.items():
+        lines += _missing(path)
         lines += [
             f"mount -t tmpfs -o mode=0700 tmpfs {quoted(path)}",
             f"chown {quoted(owner)} {quoted(path)}",
         ]
+    lines += [f"[ ! -e {copy} ] || cp -p {copy} {path}" for path, copy in kept.items()]
     lines += [f"[ ! -e {path} ] || echo {value} >{path}" for path, value in _NETWORK.items()]
     # Not exec: this shell stays root and pid 1, so that the kernel's death signal survives the daemon's change of user.
     lines += ["ip link set lo up", '"$@" || exit $?', "exit 0"]
     return "\n".join(lines)
+
+
+def _missing(path: str) -> list[str]:
+    """What makes a directory that only the service's start makes, without the host seeing it."""
+    if os.path.isdir(path):
+        return []
+    parent = os.path.dirname(path)
+    while not os.path.isdir(parent):
+        parent = os.path.dirname(parent)
+    layers = f"/dev/shm/missing{path}"
+    options = f"lowerdir={parent},upperdir={layers}/upper,workdir={layers}/work"
+    return [
+        f"mkdir -p {shlex.quote(layers)}/upper {shlex.quote(layers)}/work",
+        # The upper layer decides mode and owner of the merged directory.
+        f"chmod --reference={shlex.quote(parent)} {shlex.quote(layers)}/upper",
+        f"mount -t overlay -o {shlex.quote(options)} overlay {shlex.quote(parent)}",
+        f"mkdir -p {shlex.quote(path)}",
+    ]
 
 
 def _group_of(user: str) -> str:

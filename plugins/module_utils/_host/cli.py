@@ -7,13 +7,14 @@
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from . import certbot, files, lineage, operations
+from . import certbot, files, lineage, operations, refresh
 from .errors import HostError, StoreError
 
 
@@ -42,6 +43,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     status = commands.add_parser("status", help="show the lineages, their certificates and versions")
     status.add_argument("--json", action="store_true", help="for programs")
+    refresh_ = commands.add_parser("refresh", help="fetch revocation lists and stapled responses where that is due")
+    refresh_.add_argument("lineage", nargs="*", help="only these; all that declare a refresh unless given")
+    refresh_.add_argument("--now", action="store_true", help="ask even where it is not due")
     certbot_ = commands.add_parser("certbot", help="install what certbot obtained into the lineages")
     certbot_.add_argument(
         "action",
@@ -51,7 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     certbot_.add_argument("arguments", nargs=argparse.REMAINDER, help="more arguments of certbot renew")
     rollback = commands.add_parser("rollback", help="go back to the version before the current one")
     rollback.add_argument("lineage")
-    recover = commands.add_parser("recover", help="undo what was interrupted")
+    confirm = commands.add_parser("confirm", help="let a service's change hold that would be undone by itself")
+    confirm.add_argument("service")
+    recover = commands.add_parser("recover", help="undo what was interrupted or not confirmed")
     recover.add_argument("--before-boot", action="store_true", help="without touching services, which start later")
     return parser
 
@@ -71,6 +77,26 @@ def _install(options: argparse.Namespace) -> None:
     if material == operations.Material():
         raise StoreError(f"{options.source}: has none of {', '.join(lineage.PARTS)}; name the directory that has them")
     _report(target, operations.install(target, material, declaration=target.declaration()))
+
+
+def _refresh(options: argparse.Namespace) -> None:
+    chosen = [lineage.Lineage(lineage.STORE, name) for name in options.lineage]
+    failed = []
+    for target in chosen or lineage.declared_lineages(lineage.STORE):
+        try:
+            outcomes = refresh.refresh(target, now=dt.datetime.now(dt.timezone.utc), always=options.now)
+        except (HostError, OSError) as failure:
+            outcomes = [refresh.Outcome("refresh", refresh.FAILED, str(failure))]
+        if not outcomes and chosen:
+            _say(f"{target.name}: {refresh.NOT_APPLICABLE}, its declaration has nothing to refresh")
+        for outcome in outcomes:
+            line = f"{target.name}: {outcome.part}: {outcome.result}, {outcome.detail}"
+            if outcome.result == refresh.FAILED:
+                failed.append(line)
+            else:
+                _say(line)
+    if failed:
+        raise StoreError("\nbulwark-tls: ".join(failed))
 
 
 def _certbot(options: argparse.Namespace) -> None:
@@ -95,7 +121,12 @@ def _rollback(options: argparse.Namespace) -> None:
 
 def _recover(options: argparse.Namespace) -> None:
     for name in operations.recover(before_boot=options.before_boot):
-        _say(f"{name}: was interrupted, the version before it is back in place")
+        _say(f"{name}: was interrupted or not confirmed, the version before it is back in place")
+
+
+def _confirm(options: argparse.Namespace) -> None:
+    operations.confirm(options.service)
+    _say(f"{options.service}: confirmed")
 
 
 def _status(options: argparse.Namespace) -> None:
@@ -106,12 +137,20 @@ def _status(options: argparse.Namespace) -> None:
     for item in found:
         ends = f"until {item['not_after']}, serial {item['serial']}" if item["version"] else "no certificate yet"
         _say(f"{item['lineage']} ({item['purpose']}, {', '.join(item['names'])}): {ends}")
+        for found in item["crl"]:
+            _say(f"  crl of {found['issuer']}: until {found['next_update']}")
+        if item["ocsp"]:
+            said = item["ocsp"]
+            _say(f"  ocsp: {said['problem'] or 'good until ' + said['next_update']}")
+        for part, known in sorted(item["refresh"].items()):
+            _say(f"  refresh of {part}: {known['result']}, {known['detail']}{_last_success(known)}")
 
 
 def _status_of(item: lineage.Lineage) -> dict[str, Any]:
     declaration = item.declaration()
     version = item.current_version()
-    facts = lineage.facts(item.read(version), source=item.name)
+    content = item.read(version)
+    facts = lineage.facts(content, source=item.name)
     return {
         "lineage": item.name,
         "purpose": declaration.purpose,
@@ -122,7 +161,26 @@ def _status_of(item: lineage.Lineage) -> dict[str, Any]:
         "not_after": facts.get("not_after", ""),
         "issuer": facts.get("issuer", ""),
         "names": facts.get("names", list(declaration.names)),
+        "crl": lineage.list_facts(item, content),
+        "ocsp": lineage.response_facts(item, content, now=dt.datetime.now(dt.timezone.utc)),
+        "refresh": _refresh_of(item, declaration.refresh),
     }
+
+
+def _refresh_of(item: lineage.Lineage, wanted: lineage.Refresh) -> dict[str, dict[str, str]]:
+    """What became of each part that the host refreshes, as a person or a monitor asks for it."""
+    remembered = refresh.remembered(item)
+    never = {"result": refresh.NOT_YET, "detail": "the timer has not come yet"}
+    names = ("result", "detail", "last_attempt", "last_success")
+    return {
+        part: {name: remembered.get(part, never).get(name, "") for name in names}
+        for part in ("crl", "ocsp")
+        if getattr(wanted, part)
+    }
+
+
+def _last_success(known: Mapping[str, Any]) -> str:
+    return f" (last success {known['last_success'] or 'never'})" if known["result"] == refresh.FAILED else ""
 
 
 def _report(target: lineage.Lineage, result: operations.Installed) -> None:
@@ -132,6 +190,8 @@ def _report(target: lineage.Lineage, result: operations.Installed) -> None:
     _say(f"{target.name}: version {result.version} {state} current, until {result.after['not_after']}")
     for line in result.activated:
         _say(line)
+    for line in result.notes:
+        sys.stderr.write(f"bulwark-tls: {line}\n")
 
 
 def _say(line: str) -> None:
@@ -143,4 +203,12 @@ def _given(directory: str, name: str) -> bytes | None:
     return entry.content if isinstance(entry, files.File) else None
 
 
-_COMMANDS = {"install": _install, "status": _status, "certbot": _certbot, "rollback": _rollback, "recover": _recover}
+_COMMANDS = {
+    "install": _install,
+    "status": _status,
+    "refresh": _refresh,
+    "certbot": _certbot,
+    "rollback": _rollback,
+    "confirm": _confirm,
+    "recover": _recover,
+}

@@ -20,6 +20,13 @@ DIRECTORY = "/etc/bulwark/services.d"
 # Activations from weak to strong.
 NONE, RELOAD, RESTART, START = "none", "reload", "restart", "start"
 _STRENGTH = (NONE, RELOAD, RESTART, START)
+# Kind of probe -> what it must say.
+_PROBES = {
+    "tls": ("address", "port", "lineage"),
+    "mqtt": ("address", "port", "lineage"),
+    # A unix socket, without TLS; with `proxy_common_name`, one behind a proxy that tells this name.
+    "socket": ("path",),
+}
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,10 @@ class Check:
     # Directory -> owner, as "user:group": covered with an empty one while the candidate runs.
     scratch: Mapping[str, str]
     timeout: int
+    # Files in those directories that the candidate finds there as copies: state without which it does not start.
+    keep: tuple[str, ...] = ()
+    # Whom the candidate runs as; empty for whom the unit says.
+    user: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,6 +54,8 @@ class Descriptor:
     # Lineage -> part (certificate, crl, ca, ocsp) -> the least activation that makes the service use a new one.
     lineages: Mapping[str, Mapping[str, str]]
     probes: tuple[Mapping[str, Any], ...]
+    # Seconds in which somebody must confirm a change before it is undone; 0 needs nobody.
+    confirm_seconds: int
 
     def activation(self, lineage: str, parts: Collection[str]) -> str:
         """The least activation that makes the service use these changed parts of a lineage."""
@@ -86,9 +99,12 @@ def parse(content: bytes, *, source: str) -> Descriptor:
                 success=check["success"],
                 scratch=dict(check.get("scratch", {})),
                 timeout=int(check.get("timeout", 10)),
+                keep=tuple(check.get("keep", ())),
+                user=check.get("user", ""),
             ),
             lineages={name: dict(parts) for name, parts in data.get("lineages", {}).items()},
             probes=tuple(dict(probe) for probe in data.get("probes", ())),
+            confirm_seconds=int(data.get("confirm_seconds", 0)),
         )
     except KeyError as failure:
         raise StoreError(f"{source}: has no {failure.args[0]!r}; add it") from None
@@ -102,8 +118,8 @@ def parse(content: bytes, *, source: str) -> Descriptor:
             _require(part, ("certificate", "crl", "ca", "ocsp"), source=f"{source}: lineages.{name}")
             _require(action, (NONE, RELOAD, RESTART), source=f"{source}: lineages.{name}.{part}")
     for number, probe in enumerate(descriptor.probes):
-        _require(probe.get("kind"), ("tls", "mqtt"), source=f"{source}: probes[{number}].kind")
-        for key in ("address", "port", "lineage"):
+        _require(probe.get("kind"), tuple(_PROBES), source=f"{source}: probes[{number}].kind")
+        for key in _PROBES[probe["kind"]]:
             if key not in probe:
                 raise StoreError(f"{source}: probes[{number}] has no {key!r}; add it")
     return descriptor

@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import re
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,8 @@ KEY, CERTIFICATE, CHAIN, FULLCHAIN, CA, CRL, OCSP = (
 # What the lineage's own certificate verifies to, where that is not the CA of its peers: a broker with a public
 # certificate whose clients have certificates of a private CA.
 ROOTS = "roots.pem"
+# Only while a response is judged: the CA that issued the certificate.
+ISSUER = "issuer.pem"
 # Which part of a service's descriptor each file belongs to.
 PARTS: Mapping[str, str] = {
     KEY: "certificate",
@@ -55,12 +58,23 @@ _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 @dataclass(frozen=True)
+class Refresh:
+    """What the host fetches by itself, and from where when it is not what the certificate names."""
+
+    ocsp: bool = False
+    ocsp_url: str = ""
+    crl: bool = False
+    crl_urls: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Declaration:
-    """What a lineage is for: who asks for it, under which names, and which group reads it."""
+    """What a lineage is for: who asks for it, under which names, which group reads it, and what the host fetches."""
 
     purpose: str
     names: tuple[str, ...]
     group: str
+    refresh: Refresh = Refresh()
 
 
 @dataclass(frozen=True)
@@ -139,7 +153,19 @@ class Lineage:
             purpose=purpose,
             names=tuple(declared.get("names", ()) if names is None else names),
             group=group or declared.get("group", ""),
+            refresh=_refresh(declared.get("refresh") or {}, source=path),
         )
+
+
+def _refresh(declared: Mapping[str, Any], *, source: str) -> Refresh:
+    try:
+        refresh = Refresh(**{**declared, "crl_urls": tuple(declared.get("crl_urls") or ())})
+    except TypeError as failure:
+        raise StoreError(f"{source}: refresh is not understood ({failure}); run the role tls_store") from None
+    for name, value in (("ocsp", refresh.ocsp), ("crl", refresh.crl)):
+        if not isinstance(value, bool):
+            raise StoreError(f"{source}: refresh.{name} is {value!r}, it must be true or false")
+    return refresh
 
 
 def declared_lineages(store: str) -> list[Lineage]:
@@ -199,53 +225,89 @@ def check(
     _check_dates(source, leaf, now)
     _check_usage(source, leaf, declaration)
     _check_names(source, leaf, declaration)
-    paths = {}
-    for name, content in version.items():
-        if name != KEY:
-            paths[name] = os.path.join(scratch, name)
-            files.create(paths[name], files.File(content, 0o600, os.geteuid(), os.getegid()))
+    anchors = anchor_file(version)
+    paths = {name: _written(scratch, name, version[name]) for name in (CERTIFICATE, CHAIN, anchors)}
     reason = openssl.verify(
         certificate=paths[CERTIFICATE],
         chain=paths[CHAIN],
-        roots=paths[anchor_file(version)],
+        roots=paths[anchors],
         purpose=PURPOSES[declaration.purpose][0],
     )
     if reason:
         raise CheckError(
-            f"{source}: does not verify to {lineage.name}/{anchor_file(version)}: {reason};"
-            " give the chain and CA that issued it"
+            f"{source}: does not verify to {lineage.name}/{anchors}: {reason}; give the chain and CA that issued it"
         )
     if CRL in version:
-        _check_crl(lineage.name, version, paths=paths, scratch=scratch, now=now)
+        _check_crl(lineage, version, scratch=scratch, now=now)
     if OCSP in version:
-        reason = ocsp_problem(lineage, version, scratch=scratch, now=now)
-        if reason:
-            raise CheckError(f"{lineage.name}/{OCSP}: cannot be stapled: {reason}; get a new one from the CA")
+        try:
+            require_good(answered(lineage, version, scratch=scratch), now=now)
+        except CheckError as failure:
+            raise CheckError(
+                f"{lineage.name}/{OCSP}: cannot be stapled: {failure}; get a new one from the CA"
+            ) from None
 
 
-def ocsp_problem(lineage: Lineage, version: Mapping[str, bytes], *, scratch: str, now: dt.datetime) -> str:
-    """Why the response of a version must not be stapled now; empty when it may.
+def answered(lineage: Lineage, version: Mapping[str, bytes], *, scratch: str) -> openssl.Ocsp:
+    """What the response of a version says of its certificate; CheckError is the reason alone, where it says nothing."""
+    leaf = _leaf(lineage.name, version[CERTIFICATE])
+    with tempfile.TemporaryDirectory(prefix="ocsp-", dir=scratch) as directory:
+        roots = version[anchor_file(version)]
+        content = {OCSP: version[OCSP], CERTIFICATE: leaf.pem, CA: roots, ISSUER: issuer(lineage, version)}
+        paths = {name: _written(directory, name, found) for name, found in content.items()}
+        return openssl.ocsp(response=paths[OCSP], certificate=paths[CERTIFICATE], issuer=paths[ISSUER], roots=paths[CA])
+
+
+def require_good(said: openssl.Ocsp, *, now: dt.datetime) -> dt.datetime:
+    """Until when a response is good; CheckError is the reason alone, for one that must not be shown to peers now.
 
     A peer that gets a bad response ends the handshake; without one it goes on. Only a good one is better than none.
     """
+    if said.status != "good":
+        raise CheckError(f"it says {said.status}")
+    if said.next_update is None:
+        raise CheckError("it has no nextUpdate, so nobody knows until when it holds")
+    if said.next_update <= now:
+        raise CheckError(f"it expired at {show(said.next_update)}")
+    if said.this_update > now + CLOCK_SKEW:
+        raise CheckError(f"it is not valid before {show(said.this_update)}, check this host's clock")
+    return said.next_update
+
+
+def issuer(lineage: Lineage, version: Mapping[str, bytes]) -> bytes:
+    """The certificate of the CA that issued the version's, as PEM; CheckError is the reason alone."""
     leaf = _leaf(lineage.name, version[CERTIFICATE])
     anchors = anchor_file(version)
-    roots = version[anchors]
-    authorities = openssl.certificates(version[CHAIN] + roots, source=f"{lineage.name}/{CHAIN}")
-    issuer = next((authority for authority in authorities if authority.subject == leaf.issuer), None)
-    if issuer is None:
-        return f"the certificate of its issuer {leaf.issuer} is missing, add it to {lineage.name}/{anchors}"
-    paths = {}
-    for name, content in ((OCSP, version[OCSP]), (CERTIFICATE, leaf.pem), (CA, roots), ("issuer", issuer.pem)):
-        paths[name] = os.path.join(scratch, f"ocsp-{name}")
-        files.create(paths[name], files.File(content, 0o600, os.geteuid(), os.getegid()))
-    try:
-        said = openssl.ocsp(
-            response=paths[OCSP], certificate=paths[CERTIFICATE], issuer=paths["issuer"], roots=paths[CA]
+    authorities = openssl.certificates(version[CHAIN] + version[anchors], source=f"{lineage.name}/{CHAIN}")
+    for authority in authorities:
+        if authority.subject == leaf.issuer:
+            return authority.pem
+    raise CheckError(f"the certificate of its issuer {leaf.issuer} is missing, add it to {lineage.name}/{anchors}")
+
+
+def require_fresh_list(
+    lineage: Lineage,
+    found: openssl.Crl,
+    version: Mapping[str, bytes],
+    *,
+    source: str,
+    scratch: str,
+    now: dt.datetime,
+) -> None:
+    """Refuse a revocation list that is not signed by a CA of the version, or not fresh: it locks out every client."""
+    with tempfile.TemporaryDirectory(prefix="crl-", dir=scratch) as directory:
+        path = _written(directory, CRL, found.pem)
+        if not openssl.crl_signed_by(crl=path, issuer=_written(directory, CA, version[CA] + version[CHAIN])):
+            raise CheckError(
+                f"{source}: the list of {found.issuer} is not signed by a CA in {lineage.name}/{CA}; publish it again"
+            )
+    if found.next_update <= now:
+        raise CheckError(f"{source}: the list of {found.issuer} expired at {show(found.next_update)}; publish it again")
+    # No skew is allowed for: OpenSSL in the service does not allow for any either.
+    if found.last_update > now:
+        raise CheckError(
+            f"{source}: the list of {found.issuer} is not valid before {show(found.last_update)}; set this host's clock"
         )
-    except CheckError as failure:
-        return str(failure)
-    return _unfit(said, now)
 
 
 def anchor_file(version: Mapping[str, bytes]) -> str:
@@ -317,7 +379,7 @@ def facts(version: Mapping[str, bytes], *, source: str) -> dict[str, Any]:
     leaf = _leaf(source, version[CERTIFICATE])
     return {
         "serial": leaf.serial,
-        "not_after": _utc(leaf.not_after),
+        "not_after": show(leaf.not_after),
         "names": list(leaf.names),
         "issuer": leaf.issuer,
         "crl": hashlib.sha256(version[CRL]).hexdigest() if CRL in version else "",
@@ -325,6 +387,28 @@ def facts(version: Mapping[str, bytes], *, source: str) -> dict[str, Any]:
         **({"roots": hashlib.sha256(version[ROOTS]).hexdigest()} if ROOTS in version else {}),
         "ocsp": hashlib.sha256(version[OCSP]).hexdigest() if OCSP in version else "",
     }
+
+
+def list_facts(lineage: Lineage, version: Mapping[str, bytes]) -> list[dict[str, str]]:
+    """Issuer and end of each revocation list of a version."""
+    return [
+        {"issuer": item.issuer, "next_update": show(item.next_update)}
+        for item in openssl.crls(version.get(CRL, b""), source=f"{lineage.name}/{CRL}")
+    ]
+
+
+def response_facts(lineage: Lineage, version: Mapping[str, bytes], *, now: dt.datetime) -> dict[str, str]:
+    """Until when the stapled response of a version is good, or what is wrong with it; empty without one."""
+    if OCSP not in version:
+        return {}
+    with tempfile.TemporaryDirectory(prefix="bulwark-status-") as scratch:
+        try:
+            return {
+                "next_update": show(require_good(answered(lineage, version, scratch=scratch), now=now)),
+                "problem": "",
+            }
+        except CheckError as failure:
+            return {"next_update": "", "problem": str(failure)}
 
 
 def _leaf(name: str, pem: bytes) -> openssl.Certificate:
@@ -397,9 +481,9 @@ def _check_key(name: str, leaf: openssl.Certificate, key: bytes) -> None:
 
 def _check_dates(source: str, leaf: openssl.Certificate, now: dt.datetime) -> None:
     if leaf.not_after <= now:
-        raise CheckError(f"{source}: expired at {_utc(leaf.not_after)}; issue a new certificate")
+        raise CheckError(f"{source}: expired at {show(leaf.not_after)}; issue a new certificate")
     if leaf.not_before > now:
-        raise CheckError(f"{source}: is not valid before {_utc(leaf.not_before)}; set this host's clock, or wait")
+        raise CheckError(f"{source}: is not valid before {show(leaf.not_before)}; set this host's clock, or wait")
 
 
 def _check_usage(source: str, leaf: openssl.Certificate, declaration: Declaration) -> None:
@@ -420,43 +504,19 @@ def _check_names(source: str, leaf: openssl.Certificate, declaration: Declaratio
         )
 
 
-def _check_crl(
-    name: str, version: Mapping[str, bytes], *, paths: Mapping[str, str], scratch: str, now: dt.datetime
-) -> None:
-    """One revocation list for each issuer at most; a list that is not fresh locks out every client of its CA."""
-    source = f"{name}/{CRL}"
+def _check_crl(lineage: Lineage, version: Mapping[str, bytes], *, scratch: str, now: dt.datetime) -> None:
+    source = f"{lineage.name}/{CRL}"
     found = openssl.crls(version[CRL], source=source)
     if not found:
         raise CheckError(f"{source}: holds no revocation list; give it as PEM")
-    authorities = os.path.join(scratch, "authorities.pem")
-    content = version[CA] + version[CHAIN]
-    files.create(authorities, files.File(content, 0o600, os.geteuid(), os.getegid()))
-    for number, (pem, crl) in enumerate(found):
-        path = os.path.join(scratch, f"crl-{number}.pem")
-        files.create(path, files.File(pem, 0o600, os.geteuid(), os.getegid()))
-        if not openssl.crl_signed_by(crl=path, issuer=authorities):
-            raise CheckError(
-                f"{source}: the list of {crl.issuer} is not signed by a CA in {name}/{CA}; publish it again"
-            )
-        if crl.next_update <= now:
-            raise CheckError(f"{source}: the list of {crl.issuer} expired at {_utc(crl.next_update)}; publish it again")
-        if crl.last_update > now:
-            raise CheckError(
-                f"{source}: the list of {crl.issuer} is not valid before {_utc(crl.last_update)}; set this host's clock"
-            )
+    for item in found:
+        require_fresh_list(lineage, item, version, source=source, scratch=scratch, now=now)
 
 
-def _unfit(said: openssl.Ocsp, now: dt.datetime) -> str:
-    """Why a response must not be shown to peers now; empty when it may."""
-    if said.status != "good":
-        return f"it says {said.status}"
-    if said.next_update is None:
-        return "it has no nextUpdate, so nobody knows until when it holds"
-    if said.next_update <= now:
-        return f"it expired at {_utc(said.next_update)}"
-    if said.this_update > now + CLOCK_SKEW:
-        return f"it is not valid before {_utc(said.this_update)}, check this host's clock"
-    return ""
+def _written(directory: str, name: str, content: bytes) -> str:
+    path = os.path.join(directory, name)
+    files.create(path, files.File(content, 0o600, os.geteuid(), os.getegid()))
+    return path
 
 
 def _gid(lineage: Lineage, group: str) -> int:
@@ -469,5 +529,6 @@ def _gid(lineage: Lineage, group: str) -> int:
         raise StoreError(f"{lineage.path}: there is no group {group} on this host; run the role tls_store") from None
 
 
-def _utc(moment: dt.datetime) -> str:
+def show(moment: dt.datetime) -> str:
+    """A moment in UTC to the second, as RFC 3339 writes it."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -48,6 +48,7 @@ class Certificate:
 class Crl:
     """What the checks need to know of a certificate revocation list."""
 
+    pem: bytes
     issuer: str
     last_update: dt.datetime
     next_update: dt.datetime
@@ -64,6 +65,14 @@ class Ocsp:
     next_update: dt.datetime | None
 
 
+@dataclass(frozen=True)
+class Urls:
+    """Where a certificate says that its status can be asked for."""
+
+    ocsp: tuple[str, ...]
+    crl: tuple[str, ...]
+
+
 def blocks(pem: bytes, label: str) -> list[bytes]:
     """The PEM blocks with this label, each with a final newline."""
     return [match.group(0) + b"\n" for match in _BLOCK.finditer(pem) if match.group(1) == label.encode()]
@@ -74,8 +83,8 @@ def certificates(pem: bytes, *, source: str) -> list[Certificate]:
     return [_certificate(block, source=source) for block in blocks(pem, "CERTIFICATE")]
 
 
-def crls(pem: bytes, *, source: str) -> list[tuple[bytes, Crl]]:
-    """Every revocation list in `pem` with its facts."""
+def crls(pem: bytes, *, source: str) -> list[Crl]:
+    """Every revocation list in `pem` with its facts; CheckError names `source` for what OpenSSL cannot parse."""
     found = []
     for block in blocks(pem, "X509 CRL"):
         arguments = ["crl", "-noout", "-issuer", "-nameopt", "RFC2253", "-lastupdate", "-nextupdate"]
@@ -84,9 +93,42 @@ def crls(pem: bytes, *, source: str) -> list[tuple[bytes, Crl]]:
             raise CheckError(
                 f"{source}: the revocation list of {fields['issuer']} has no nextUpdate, which RFC 5280 requires"
             )
-        crl = Crl(fields["issuer"], _time(fields["lastUpdate"]), _time(fields["nextUpdate"]))
-        found.append((block, crl))
+        found.append(Crl(block, fields["issuer"], _time(fields["lastUpdate"]), _time(fields["nextUpdate"])))
     return found
+
+
+def crl_as_pem(content: bytes, *, source: str) -> bytes:
+    """Revocation lists as PEM, whether they came as that or as one in DER (RFC 5280, 4.2.1.13, asks for DER)."""
+    if blocks(content, "X509 CRL"):
+        return content
+    return _parsed(["crl", "-inform", "DER"], content, source=source, kind="a revocation list").encode()
+
+
+def crl_details(pem: bytes, *, source: str) -> tuple[str, str]:
+    """The key of the issuer, by which a CA with the name of another is told from it, and the text of all entries."""
+    said = _parsed(["crl", "-noout", "-text"], pem, source=source, kind="a revocation list")
+    key = re.search(r"X509v3 Authority Key Identifier: ?\n +(?:keyid:)?([0-9A-F:]+)$", said, re.MULTILINE)
+    return key.group(1) if key else "", said.partition("Revoked Certificates")[2].partition("\n    Signature")[0]
+
+
+def urls(pem: bytes, *, source: str) -> Urls:
+    """The addresses in a certificate, of HTTP only."""
+    arguments = ["x509", "-noout", "-ext", "authorityInfoAccess,crlDistributionPoints"]
+    said = _parsed(arguments, pem, source=source, kind="a certificate")
+    return Urls(
+        ocsp=tuple(re.findall(r"^ *OCSP - URI:(http://\S+)$", said, re.MULTILINE)),
+        crl=tuple(re.findall(r"^ +URI:(http://\S+)$", said, re.MULTILINE)),
+    )
+
+
+def ocsp_request(*, certificate: str, issuer: str, path: str) -> None:
+    """Write the question for the status of a certificate to `path`, without a nonce: what can be answered in advance.
+
+    Its CertID is with SHA-1, which every responder knows (RFC 9919, 3.1, leaves it to the client).
+    """
+    result = _run(["ocsp", "-issuer", issuer, "-cert", certificate, "-no_nonce", "-reqout", path])
+    if result.returncode != 0:
+        raise StoreError(f"{path}: OpenSSL does not write the OCSP request ({_last_line(result.stderr)})")
 
 
 def public_key(key: bytes, *, source: str) -> str:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime as dt
 import os
 import tempfile
@@ -14,9 +15,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import candidate, descriptor, files, lineage, service, transaction
+from . import candidate, descriptor, files, lineage, published, service, transaction
 from .descriptor import NONE, START, Descriptor
-from .errors import StoreError
+from .errors import CheckError, HostError, StoreError
 from .transaction import State
 
 HOST_STATE = State(journals="/var/lib/bulwark/transactions", lock="/run/lock/bulwark.lock", run="/run/bulwark")
@@ -46,6 +47,8 @@ class Installed:
     after: Mapping[str, Any]
     activated: list[str] = field(default_factory=list)
     recovered: list[str] = field(default_factory=list)
+    # What did not work and did not matter enough to refuse the rest.
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -66,20 +69,32 @@ class Configured:
     checks: list[str]
     recovered: list[str]
     before: Mapping[str, files.Entry]
+    # Until somebody confirms, and for so many seconds at most; 0 when it holds already.
+    confirm_seconds: int = 0
 
 
 def install(
-    target: lineage.Lineage, material: Material, *, declaration: lineage.Declaration, check_mode: bool = False
+    target: lineage.Lineage,
+    material: Material,
+    *,
+    declaration: lineage.Declaration,
+    check_mode: bool = False,
+    expected: str | None = None,
 ) -> Installed:
-    """Make `material` the current version of a lineage and every running service that uses it serve it."""
+    """Make `material` the current version of a lineage and every running service that uses it serve it.
+
+    StoreError when `expected` is given and another version is current by now.
+    """
     with _working(state_of(target.store), check_mode=check_mode) as (state, recovered):
+        if expected is not None and target.current_version() != expected:
+            raise StoreError(f"{target.current}: was changed by another run in the meantime; the next run looks again")
         current = target.read(target.current_version())
         version = _assembled(target, material, current)
-        if material.ocsp is None and lineage.OCSP in version and not _still_good(target, version, state):
-            del version[lineage.OCSP]
-        return _install(
+        notes = [] if material.ocsp is not None else _settle_response(target, version, declaration, state)
+        installed = _install(
             target, version, declaration=declaration, state=state, check_mode=check_mode, recovered=recovered
         )
+        return dataclasses.replace(installed, notes=notes)
 
 
 @contextlib.contextmanager
@@ -92,11 +107,19 @@ def key_in_memory(key: bytes) -> Iterator[str]:
 
 
 def roll_back(target: lineage.Lineage) -> Installed:
-    """Make the version before the current one current again, with the same checks and probes as a new one."""
+    """Make certificate, key and CA of the version before the current one current again, with all checks and probes."""
     with _working(state_of(target.store), check_mode=False) as (state, recovered):
         version = target.read(lineage.previous_version(target))
         declaration = target.declaration()
-        return _install(target, version, declaration=declaration, state=state, check_mode=False, recovered=recovered)
+        # Not the list: an older one would let in who was revoked since.
+        current = target.read(target.current_version())
+        if lineage.CRL in current:
+            version[lineage.CRL] = current[lineage.CRL]
+        notes = _settle_response(target, version, declaration, state)
+        installed = _install(
+            target, version, declaration=declaration, state=state, check_mode=False, recovered=recovered
+        )
+        return dataclasses.replace(installed, notes=notes)
 
 
 def configure(name: str, managed: Sequence[ManagedFile], *, check_mode: bool = False) -> Configured:
@@ -106,6 +129,9 @@ def configure(name: str, managed: Sequence[ManagedFile], *, check_mode: bool = F
     candidate check proves that it can read it again.
     """
     with _working(HOST_STATE, check_mode=check_mode) as (state, recovered):
+        if not check_mode:
+            # Whoever did not wait to confirm an earlier change was killed; what it left is no ground to build on.
+            recovered.extend(transaction.undo_unconfirmed(state, [_transaction_of(name)], restore=service.restore))
         before = {item.path: files.observe(item.path) for item in managed}
         changes = _changes_of(managed, before)
         if not changes:
@@ -116,24 +142,36 @@ def configure(name: str, managed: Sequence[ManagedFile], *, check_mode: bool = F
         if activation != NONE and not service.unit_state(new.unit).active:
             activation = START
         checks = _judge([new], changes, state=state, check_mode=check_mode)
+        confirm_seconds = new.confirm_seconds if activation != NONE else 0
         if not check_mode:
             daemon_reload = any(change.path.startswith("/etc/systemd/") for change in changes)
             planned = [(new, activation, old.probes if old else ())]
             plan = service.planned(planned, daemon_reload=daemon_reload, store=lineage.STORE)
-            _run(state, f"service-{name}", changes, plan)
+            if confirm_seconds:
+                # Before the first file changes: from here on the way back needs nobody.
+                service.arm_way_back(_transaction_of(name), seconds=confirm_seconds)
+            _run(state, _transaction_of(name), changes, plan, confirmed=not confirm_seconds)
         changed = [item.path for item in managed if before[item.path] != item.entry]
-        return Configured(changed, activation, checks, recovered, before)
+        return Configured(changed, activation, checks, recovered, before, confirm_seconds)
+
+
+def confirm(name: str) -> None:
+    """Let a service's change that waits for it hold; StoreError when its time was up."""
+    with transaction.locked(HOST_STATE, restore=service.restore):
+        transaction.confirm(HOST_STATE, _transaction_of(name))
+        service.disarm_way_back(_transaction_of(name))
 
 
 def recover(*, before_boot: bool = False) -> list[str]:
-    """Undo what was interrupted on this host; before the services start at boot, without starting any."""
+    """Undo what was interrupted or not confirmed; before the services start at boot, without starting any."""
     if before_boot:
         # Who holds the lock then is a change that starts this unit: waiting for each other would be a deadlock.
-        locked = transaction.locked(HOST_STATE, restore=service.restore_before_boot, patience=0)
+        restore: transaction.Restore = service.restore_before_boot
+        patience = 0.0
     else:
-        locked = transaction.locked(HOST_STATE, restore=service.restore)
-    with locked as recovered:
-        return recovered
+        restore, patience = service.restore, transaction.LOCK_SECONDS
+    with transaction.locked(HOST_STATE, restore=restore, patience=patience) as recovered:
+        return recovered + transaction.undo_unconfirmed(HOST_STATE, restore=restore)
 
 
 def state_of(store: str) -> State:
@@ -183,10 +221,29 @@ def _assembled(target: lineage.Lineage, material: Material, current: Mapping[str
     )
 
 
-def _still_good(target: lineage.Lineage, version: Mapping[str, bytes], state: State) -> bool:
-    """Whether a response that was kept can be stapled: one that went stale must not stand in the way of what is new."""
+def _settle_response(
+    target: lineage.Lineage, version: dict[str, bytes], declaration: lineage.Declaration, state: State
+) -> list[str]:
+    """Leave a kept response out when it cannot be stapled any more, and fetch one where the host does that by itself.
+
+    A stale one must not stand in the way of what is new, and a new certificate's first handshake is stapled.
+    Returns why there is none, when there should be.
+    """
     with state.scratch() as scratch:
-        return not lineage.ocsp_problem(target, version, scratch=scratch, now=_now())
+        if lineage.OCSP in version:
+            try:
+                lineage.require_good(lineage.answered(target, version, scratch=scratch), now=_now())
+                return []
+            except CheckError:
+                del version[lineage.OCSP]
+        places = published.responders(version, declaration.refresh) if declaration.refresh.ocsp else ()
+        if places:
+            try:
+                found = published.response(target, version, places, scratch=scratch, now=_now())
+                version[lineage.OCSP] = found.der
+            except HostError as failure:
+                return [f"{target.name}: installed without a stapled response: {failure}"]
+    return []
 
 
 def _install(
@@ -238,7 +295,7 @@ def _judge(
     for item in services:
         if check_mode and not (candidate.present(item.check) and _has_lineages(item)):
             continue
-        user = service.unit_state(item.unit).user
+        user = item.check.user or service.unit_state(item.unit).user
         with state.scratch() as scratch:
             candidate.judge(item.check, changes, unit=item.unit, user=user, scratch=scratch)
         checks.append(" ".join(item.check.argv))
@@ -250,7 +307,13 @@ def _has_lineages(item: Descriptor) -> bool:
 
 
 def _run(
-    state: State, name: str, changes: Sequence[files.Change], plan: Mapping[str, Any], rubbish: Sequence[str] = ()
+    state: State,
+    name: str,
+    changes: Sequence[files.Change],
+    plan: Mapping[str, Any],
+    rubbish: Sequence[str] = (),
+    *,
+    confirmed: bool = True,
 ) -> None:
     transaction.run(
         state=state,
@@ -260,7 +323,12 @@ def _run(
         activate=service.activate,
         restore=service.restore,
         rubbish=rubbish,
+        confirmed=confirmed,
     )
+
+
+def _transaction_of(service_name: str) -> str:
+    return f"service-{service_name}"
 
 
 def _changes_of(managed: Sequence[ManagedFile], before: Mapping[str, files.Entry]) -> list[files.Change]:

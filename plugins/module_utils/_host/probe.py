@@ -29,6 +29,7 @@ from . import mqtt, process, tls_wire
 from .errors import ProbeError
 
 _VERSION_NAMES = {0x0301: "TLSv1", 0x0302: "TLSv1.1", 0x0303: "TLSv1.2", 0x0304: "TLSv1.3"}
+_TLS_1_2 = 0x0303
 _OFFERS = {
     "TLSv1": ssl.TLSVersion.TLSv1,
     "TLSv1.1": ssl.TLSVersion.TLSv1_1,
@@ -64,6 +65,18 @@ class VersionAnswer:
 
     answer: str
     alert: str | None = None
+
+
+@dataclass(frozen=True)
+class Stapled:
+    """What a stapled OCSP response says; times in seconds since 1970."""
+
+    # 40 hexadecimal digits.
+    serial: str
+    # good, revoked or unknown.
+    status: str
+    this_update: int
+    next_update: int | None
 
 
 def endpoint(address: str, port: int) -> str:
@@ -308,6 +321,56 @@ def client_certificate_required(*, address: str, port: int, server_name: str | N
         return refused is not None and "CERTIFICATE_REQUIRED" in refused.reason
 
 
+def refusal(
+    *, address: str, port: int, server_name: str | None, timeout: float, certfile: str, keyfile: str
+) -> str | None:
+    """How the server turns away a client with this certificate; None when it lets it in.
+
+    Raises ProbeError when nothing answers.
+    """
+    context = client_context(server_name=server_name, certfile=certfile, keyfile=keyfile)
+    with _conversation(
+        address=address, port=port, server_name=server_name, timeout=timeout, context=context
+    ) as conversation:
+        try:
+            conversation.handshake()
+            refused = conversation.refusal(wait=min(timeout, _REFUSAL_WAIT))
+        except ssl.SSLError as error:
+            return reason(error)
+        except ConnectionError:
+            return "the server closed the connection"
+        except OSError as error:
+            raise _handshake_failed(address, port, error) from error
+    return None if refused is None else reason(refused)
+
+
+def suites(*, address: str, port: int, server_name: str | None, timeout: float) -> list[str]:
+    """The TLS 1.2 suites that the server takes from a client that offers all it can, the one it takes first in front.
+
+    What this machine's OpenSSL was built without is not offered. Raises ProbeError when the endpoint is not reached.
+    """
+    context = _only(ssl.TLSVersion.TLSv1_2)
+    if context is None:
+        return []
+    offered = {
+        int(cipher["id"]) & 0xFFFF: str(cipher["name"])
+        for cipher in context.get_ciphers()
+        if cipher["protocol"] != "TLSv1.3"
+    }
+    taken = []
+    while offered:
+        context.set_ciphers(":".join([*offered.values(), "@SECLEVEL=0"]))
+        asked = _conversation(address=address, port=port, server_name=server_name, timeout=timeout, context=context)
+        # The suite is in the server's first message, whatever becomes of the handshake.
+        with asked as conversation, suppress(OSError):
+            conversation.handshake()
+        chosen = tls_wire.chosen_suite(conversation.received)
+        if tls_wire.chosen_version(conversation.received) != _TLS_1_2 or chosen not in offered:
+            break
+        taken.append(offered.pop(chosen))
+    return taken
+
+
 def version_answers(*, address: str, port: int, server_name: str | None, timeout: float) -> dict[str, VersionAnswer]:
     """The endpoint's answer to each version of TLS, offered alone. Raises ProbeError when it is not reached."""
     return {
@@ -367,18 +430,84 @@ def negotiated_group(
 
     Python's ``ssl`` does not tell the group. The client's OpenSSL decides what is offered: hybrid groups from 3.5 on.
     """
+    output = _s_client(
+        ["-brief"],
+        address=address,
+        port=port,
+        server_name=server_name,
+        timeout=timeout,
+        certfile=certfile,
+        keyfile=keyfile,
+    )
+    return group_in(output)
+
+
+def stapled_response(
+    *,
+    address: str,
+    port: int,
+    server_name: str | None,
+    timeout: float,
+    certfile: str | None = None,
+    keyfile: str | None = None,
+) -> Stapled | None:
+    """The OCSP response that the server staples in one handshake; None without one, without the program `openssl` or
+    a handshake.
+
+    Python's ``ssl`` cannot ask for it. Its signature is not judged here: that is done before it is installed.
+    """
+    output = _s_client(
+        ["-status"],
+        address=address,
+        port=port,
+        server_name=server_name,
+        timeout=timeout,
+        certfile=certfile,
+        keyfile=keyfile,
+    )
+    return stapled_in(output)
+
+
+def stapled_in(output: str) -> Stapled | None:
+    """The response in what ``openssl s_client -status`` prints; None when there is none, or it answers nothing."""
+    found = {
+        name: re.search(rf"^ +{name}: (.+)$", output, re.MULTILINE)
+        for name in ("Serial Number", "Cert Status", "This Update", "Next Update")
+    }
+    serial, status, start, end = found.values()
+    if serial is None or status is None or start is None:
+        return None
+    return Stapled(
+        serial=serial.group(1).strip().rjust(40, "0"),
+        status=status.group(1).strip(),
+        this_update=ssl.cert_time_to_seconds(start.group(1)),
+        next_update=ssl.cert_time_to_seconds(end.group(1)) if end else None,
+    )
+
+
+def _s_client(
+    options: list[str],
+    *,
+    address: str,
+    port: int,
+    server_name: str | None,
+    timeout: float,
+    certfile: str | None,
+    keyfile: str | None,
+) -> str:
+    """What ``openssl s_client`` prints about a handshake; empty without the program, or when it takes too long."""
     program = shutil.which("openssl")
     if program is None:
-        return None
-    argv = [program, "s_client", "-brief", "-connect", endpoint(address, port)]
+        return ""
+    argv = [program, "s_client", *options, "-connect", endpoint(address, port)]
     argv += ["-servername", server_name] if server_name else ["-noservername"]
     argv += ["-cert", certfile] if certfile else []
     argv += ["-key", keyfile] if keyfile else []
     try:
         finished = process.run(argv, environment={**os.environ, "LC_ALL": "C"}, timeout=timeout, merged=True)
     except subprocess.TimeoutExpired:
-        return None
-    return group_in(finished.stdout)
+        return ""
+    return finished.stdout
 
 
 def group_in(output: str) -> str | None:
@@ -409,15 +538,36 @@ def mqtt_connect(
     with connect_tls(
         address=address, port=port, server_name=server_name, timeout=timeout, context=context
     ) as connection:
-        client = mqtt.Client(connection=connection, version=mqtt.V311, timeout=timeout)
+        return _connack(connection, endpoint(address, port), timeout=timeout, username=username, password=password)
+
+
+def mqtt_connect_local(*, path: str, timeout: float, header: bytes = b"") -> int:
+    """The CONNACK code of an MQTT 3.1.1 CONNECT to a unix socket, `header` sent in front of it.
+
+    Raises ProbeError when nothing listens there or there is no CONNACK.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(timeout)
         try:
-            # 23 characters of letters and digits are all that 3.1.1 obliges a server to take (section 3.1.3.1).
-            connack = client.connect(client_id=f"bulwark{secrets.token_hex(8)}", username=username, password=password)
-            if connack.code == 0:
-                client.disconnect()
-        except mqtt.MqttError as error:
-            raise ProbeError(f"{endpoint(address, port)}: no CONNACK: {mqtt_failure(error)}") from error
-        return connack.code
+            connection.connect(path)
+            connection.sendall(header)
+        except OSError as error:
+            raise ProbeError(f"{path}: cannot connect: {reason(error)}") from error
+        return _connack(connection, path, timeout=timeout)
+
+
+def _connack(
+    connection: socket.socket, where: str, *, timeout: float, username: str | None = None, password: str | None = None
+) -> int:
+    client = mqtt.Client(connection=connection, version=mqtt.V311, timeout=timeout)
+    try:
+        # 23 characters of letters and digits are all that 3.1.1 obliges a server to take (section 3.1.3.1).
+        connack = client.connect(client_id=f"bulwark{secrets.token_hex(8)}", username=username, password=password)
+        if connack.code == 0:
+            client.disconnect()
+    except mqtt.MqttError as error:
+        raise ProbeError(f"{where}: no CONNACK: {mqtt_failure(error)}") from error
+    return connack.code
 
 
 def is_tls(error: ProbeError) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from . import files, lineage, probe, process
+from . import files, lineage, probe, process, proxy_v2
 from .descriptor import NONE, RELOAD, RESTART, START, Descriptor
 from .errors import ActivationError, HostError, ProbeError, StoreError
 from .transaction import ACTIVATING
@@ -24,6 +24,8 @@ PROBE_SECONDS = 20
 _PROBE_TIMEOUT = 5
 _PROBE_PAUSE = 0.2
 _SYSTEMCTL_SECONDS = 180
+# What the module tls_tool installs.
+TOOL = "/usr/local/sbin/bulwark-tls"
 _WORDS = 6
 
 
@@ -109,8 +111,31 @@ def restore_before_boot(plan: Mapping[str, Any], _phase: str) -> None:
         _systemctl("daemon-reload")
 
 
+def arm_way_back(name: str, *, seconds: int) -> None:
+    """Have systemd undo what is not confirmed in so many seconds, whatever becomes of this process."""
+    if not os.access(TOOL, os.X_OK):
+        raise ActivationError(f"{TOOL}: is not on this host, so nothing could undo a change; run tls_tool first")
+    disarm_way_back(name)
+    options = [f"--unit={_way_back(name)}", f"--on-active={seconds}", "--timer-property=AccuracySec=100ms", "--collect"]
+    result = _run(["systemd-run", *options, "--quiet", TOOL, "recover"])
+    if result.returncode != 0:
+        raise ActivationError(f"systemd-run {_way_back(name)}: {result.stdout.strip()}")
+
+
+def disarm_way_back(name: str) -> None:
+    """No longer undo it by itself."""
+    _systemctl("stop", f"{_way_back(name)}.timer", required=False)
+
+
+def _way_back(name: str) -> str:
+    return f"bulwark-way-back-{name}"
+
+
 def check_probe(item: Mapping[str, Any], *, store: str) -> None:
     """One probe of a descriptor; ProbeError says what is served instead."""
+    if item["kind"] == "socket":
+        _check_socket(item)
+        return
     address, port = item["address"], int(item["port"])
     served_lineage = lineage.Lineage(store, item["lineage"])
     expected = _certificate(served_lineage)
@@ -120,6 +145,15 @@ def check_probe(item: Mapping[str, Any], *, store: str) -> None:
         raise ProbeError(f"{probe.endpoint(address, port)}: serves another certificate than {_path(served_lineage)}")
     if item["kind"] == "mqtt":
         _check_connect(item, served_lineage, server_name=server_name)
+
+
+def _check_socket(item: Mapping[str, Any]) -> None:
+    """Behind the PROXY header of a client with a certificate, CONNECT must be let in; without, any CONNACK will do."""
+    name = item.get("proxy_common_name")
+    header = proxy_v2.header(common_name=name) if name else b""
+    code = probe.mqtt_connect_local(path=item["path"], timeout=_PROBE_TIMEOUT, header=header)
+    if name and code != 0:
+        raise ProbeError(f"{item['path']}: answers CONNECT behind a PROXY header for {name} with CONNACK {code}")
 
 
 def _check_connect(item: Mapping[str, Any], served_lineage: lineage.Lineage, *, server_name: str | None) -> None:

@@ -9,6 +9,7 @@ A transaction is a directory `<journals>/<name>/` with `old/` (what is replaced)
 - no journal: nothing was changed yet, or all is done; the directory is rubbish.
 - phase `swapping`: some paths may be new, nobody was told; undo.
 - phase `activating`: all paths are new, services may have been told; undo and tell them again.
+- phase `unconfirmed`: the new version holds for now, until `confirm` makes it committed or somebody undoes it.
 - phase `committed`: the new version holds; finish by removing what it replaced.
 
 Every step can be repeated, so a kill during recovery is recovered in the same way.
@@ -32,6 +33,7 @@ from .errors import HostError, StoreError
 
 SWAPPING = "swapping"
 ACTIVATING = "activating"
+UNCONFIRMED = "unconfirmed"
 COMMITTED = "committed"
 
 # A plan is JSON: what `activate` and `restore` need to know, also in another process after a kill.
@@ -82,10 +84,12 @@ def run(
     activate: Activate,
     restore: Restore,
     rubbish: Sequence[str] = (),
+    confirmed: bool = True,
 ) -> None:
     """Put `changes` in place in their order and activate them; on any failure put everything back and raise its reason.
 
-    Call it with the lock held. `rubbish` are directories that the new version makes superfluous.
+    Call it with the lock held. `rubbish` are directories that the new version makes superfluous. Without `confirmed`
+    the journal stays, so that `undo_unconfirmed` can go back, until `confirm`.
     """
     home = os.path.join(state.journals, name)
     try:
@@ -94,22 +98,50 @@ def run(
             files.put(change.path, change.entry)
         _set_phase(home, ACTIVATING)
         activate(plan)
-        _set_phase(home, COMMITTED)
+        _set_phase(home, COMMITTED if confirmed else UNCONFIRMED)
     except (HostError, OSError) as failure:
         kind = type(failure) if isinstance(failure, HostError) else StoreError
         raise kind(f"rolled back: {failure}{_undo_in_words(home, restore)}") from failure
     except BaseException:
         _undo(home, restore=restore)
         raise
+    if confirmed:
+        _finish(home)
+
+
+def confirm(state: State, name: str) -> None:
+    """Make an unconfirmed transaction the version that holds, with the lock held; StoreError when it is gone."""
+    home = os.path.join(state.journals, name)
+    journal = _read(home)
+    if journal is None or journal["phase"] != UNCONFIRMED:
+        raise StoreError(f"{name}: nothing waits to be confirmed; it was undone when its time was up, so run it again")
+    _set_phase(home, COMMITTED)
     _finish(home)
 
 
+def undo_unconfirmed(state: State, names: Sequence[str] | None = None, *, restore: Restore) -> list[str]:
+    """Go back from every unconfirmed transaction, or from those in `names`, with the lock held; names of the undone."""
+    undone = []
+    for name in _names(state.journals) if names is None else names:
+        home = os.path.join(state.journals, name)
+        journal = _read(home)
+        if journal is not None and journal["phase"] == UNCONFIRMED:
+            undone.append(name)
+            _undo(home, restore=restore)
+    return undone
+
+
 def recover(state: State, *, restore: Restore) -> list[str]:
-    """Finish or undo every interrupted transaction, with the lock held, and remove its traces; names of the undone."""
+    """Finish or undo every interrupted transaction, with the lock held, and remove its traces; names of the undone.
+
+    One that waits to be confirmed is not interrupted: another change must not end its time.
+    """
     undone = []
     for name in _names(state.journals):
         home = os.path.join(state.journals, name)
         journal = _read(home)
+        if journal is not None and journal["phase"] == UNCONFIRMED:
+            continue
         if journal is not None and journal["phase"] != COMMITTED:
             undone.append(name)
             _undo(home, restore=restore)
@@ -156,8 +188,10 @@ def _undo(home: str, *, restore: Restore) -> None:
         old = _revive(home, number, entry)
         if files.observe(entry["path"]) != old:
             files.put(entry["path"], old)
+    # Whoever waited to be confirmed was activated.
+    phase = ACTIVATING if journal["phase"] == UNCONFIRMED else journal["phase"]
     try:
-        restore(journal["plan"], journal["phase"])
+        restore(journal["plan"], phase)
     finally:
         _finish(home)
 

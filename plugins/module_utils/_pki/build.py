@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from . import certificates, keys, lifetimes, profiles
 from .errors import AuthorityError, RefusedRequestError
-from .names import Names, check_common_name, of_common_name, parse
+from .names import Constraints, Names, check_common_name, of_common_name, parse
 
 with contextlib.suppress(ImportError):  # _module.py says what is missing
     from cryptography import x509
@@ -48,6 +48,17 @@ class Urls:
     crl: str = ""
 
 
+def urls_below(base: str, issuer: str, *, answered: bool) -> Urls:
+    """Where the files about a certificate of this CA are when what is published is served at `base`, none for ''."""
+    if not base:
+        return Urls()
+    return Urls(
+        ocsp=f"{base}/ocsp" if answered else "",
+        ca_issuers=f"{base}/ca/{issuer}.crt",
+        crl=f"{base}/crl/{issuer}.crl",
+    )
+
+
 @dataclass(frozen=True)
 class Spec:
     """What a certificate should be; `drift` compares one with it, `None` there means: any will do."""
@@ -60,6 +71,8 @@ class Spec:
     key_type: str | None = None
     issuer_key_id: str | None = None
     urls: Urls | None = None
+    # Of a CA: what it may certify; empty for anything.
+    constraints: Constraints = field(default_factory=Constraints)
 
 
 @dataclass(frozen=True)
@@ -103,22 +116,29 @@ def certificate(spec: Spec, public_key: keys.PublicKey, signer: Signer, *, now: 
 
     AuthorityError when the issuer itself is not valid now.
     """
+    unsigned_ = unsigned(spec, public_key, signer.certificate, now=now)
+    return unsigned_.sign(signer.key, keys.signature_hash(signer.key))
+
+
+def unsigned(
+    spec: Spec, public_key: keys.PublicKey, issuer: x509.Certificate, *, now: dt.datetime
+) -> x509.CertificateBuilder:
+    """What `certificate` signs; AuthorityError as there."""
     start, end = _validity(spec, now=now)
-    issuer_start, issuer_end = certificates.not_before(signer.certificate), certificates.not_after(signer.certificate)
+    issuer_start, issuer_end = certificates.not_before(issuer), certificates.not_after(issuer)
     if not issuer_start <= now < issuer_end:
         raise AuthorityError(
-            f"{certificates.common_name(signer.certificate)} cannot issue at {lifetimes.show(now)}: it is valid from "
+            f"{certificates.common_name(issuer)} cannot issue at {lifetimes.show(now)}: it is valid from "
             f"{lifetimes.show(issuer_start)} to {lifetimes.show(issuer_end)}; check the clock, or replace the CA"
         )
     builder = _builder(
         spec,
         public_key,
         subject=_subject(spec),
-        issuer=signer.certificate.subject,
-        issuer_key=signer.key.public_key(),
+        issuer=issuer.subject,
+        issuer_key=keys.check_public(issuer.public_key()),
     )
-    bounded = builder.not_valid_before(max(start, issuer_start)).not_valid_after(min(end, issuer_end))
-    return bounded.sign(signer.key, keys.signature_hash(signer.key))
+    return builder.not_valid_before(max(start, issuer_start)).not_valid_after(min(end, issuer_end))
 
 
 def request(spec: Spec, key: keys.PrivateKey) -> x509.CertificateSigningRequest:
@@ -169,8 +189,7 @@ def _builder(
         .subject_name(subject)
         .issuer_name(issuer)
         .public_key(public_key)
-        # 20 random bytes with the top bit clear: positive and at most 20 octets (RFC 5280, 4.1.2.2).
-        .serial_number(x509.random_serial_number())
+        .serial_number(certificates.random_serial())
         .add_extension(x509.BasicConstraints(ca=profile.is_ca, path_length=profile.path_length), critical=True)
         .add_extension(x509.KeyUsage(**{usage: usage in profile.key_usage for usage in _KEY_USAGES}), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
@@ -183,7 +202,21 @@ def _builder(
         builder = builder.add_extension(x509.OCSPNoCheck(), critical=False)
     if spec.names:
         builder = builder.add_extension(_alternative_names(spec.names), critical=False)
+    if spec.constraints:
+        builder = builder.add_extension(_name_constraints(spec.constraints), critical=True)
     return _with_urls(builder, spec.urls or Urls())
+
+
+def _name_constraints(wanted: Constraints) -> x509.NameConstraints:
+    # Kinds of names that are not listed are not restricted (RFC 5280, 4.2.1.10): no network is all networks, so
+    # without one every address is excluded.
+    everything = () if wanted.networks else ("0.0.0.0/0", "::/0")
+    permitted = [
+        *(x509.DNSName(name) for name in wanted.dns),
+        *(x509.IPAddress(ipaddress.ip_network(network)) for network in wanted.networks),
+    ]
+    excluded = [x509.IPAddress(ipaddress.ip_network(network)) for network in everything]
+    return x509.NameConstraints(permitted_subtrees=permitted, excluded_subtrees=excluded or None)
 
 
 def _alternative_names(wanted: Names) -> x509.SubjectAlternativeName:

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import datetime as dt
 
@@ -17,6 +18,9 @@ with contextlib.suppress(ImportError):  # _module.py says what is missing
     from cryptography import x509
     from cryptography.hazmat.primitives import serialization
     from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
+
+# Base64 for six bits that are set.
+_SLASH = 0x3F
 
 
 def from_pem(pem: bytes, *, where: str) -> x509.Certificate:
@@ -32,9 +36,28 @@ def to_pem(certificate: x509.Certificate) -> str:
     return certificate.public_bytes(serialization.Encoding.PEM).decode()
 
 
+def der_to_pem(der: bytes) -> bytes:
+    """The same text for a certificate in DER, without reading it."""
+    text = base64.b64encode(der)
+    lines = [text[start : start + 64] for start in range(0, len(text), 64)]
+    return b"-----BEGIN CERTIFICATE-----\n%b\n-----END CERTIFICATE-----\n" % b"\n".join(lines)
+
+
 def to_der(certificate: x509.Certificate) -> bytes:
     """The certificate as it is signed."""
     return certificate.public_bytes(serialization.Encoding.DER)
+
+
+def random_serial() -> int:
+    """A new serial: 20 random bytes with the top bit clear, positive and at most 20 octets (RFC 5280, 4.1.2.2).
+
+    It is the end of every question about the certificate. One whose last six bits are set would have that question end
+    with a slash in Base64, and the path where it is asked by GET (RFC 9919, section 5) cannot be a file's.
+    """
+    while True:
+        serial = x509.random_serial_number()
+        if serial & _SLASH != _SLASH:
+            return serial
 
 
 def serial_hex(serial: int) -> str:
@@ -101,6 +124,27 @@ def extended_usage(certificate: x509.Certificate) -> tuple[str, ...]:
     except x509.ExtensionNotFound:
         return ()
     return tuple(sorted(oid.dotted_string for oid in usage))
+
+
+def constraints(certificate: x509.Certificate) -> names.Constraints:
+    """What a CA may certify by its name constraints, empty for anything."""
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.NameConstraints).value
+    except x509.ExtensionNotFound:
+        return names.Constraints()
+    permitted = found.permitted_subtrees or ()
+    return names.Constraints(
+        dns=tuple(sorted(name.value for name in permitted if isinstance(name, x509.DNSName))),
+        networks=tuple(sorted(str(name.value) for name in permitted if isinstance(name, x509.IPAddress))),
+    )
+
+
+def path_length(certificate: x509.Certificate) -> int | None:
+    """How many CAs may be below this CA, None for any number."""
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.path_length
+    except x509.ExtensionNotFound:
+        return None
 
 
 def key_id(certificate: x509.Certificate) -> str:

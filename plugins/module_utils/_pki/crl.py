@@ -85,17 +85,34 @@ def build(
 def read(der: bytes) -> Listed:
     """What a list says; ValueError when it is none of ours."""
     crl = x509.load_der_x509_crl(der)
-    try:
-        number = crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
-    except x509.ExtensionNotFound as error:
-        raise ValueError("a revocation list without a number") from error
     return Listed(
-        number=number,
+        number=number(der),
         this_update=moment(crl, "last_update"),
         next_update=moment(crl, "next_update"),
         url=_url(crl),
         entries=frozenset(map(_entry, crl)),
     )
+
+
+def number(der: bytes) -> int:
+    """The number of a list, without reading its entries; ValueError when it has none or cannot be read."""
+    try:
+        return x509.load_der_x509_crl(der).extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+    except x509.ExtensionNotFound as error:
+        raise ValueError("a revocation list without a number") from error
+
+
+def next_update(der: bytes) -> dt.datetime:
+    """The end of a list's validity, without reading its entries."""
+    return moment(x509.load_der_x509_crl(der), "next_update")
+
+
+def expired(der: bytes, *, now: dt.datetime) -> bool:
+    """Whether this is a list that nobody accepts any more; what cannot be read is not taken for one."""
+    try:
+        return next_update(der) <= now
+    except ValueError:
+        return False
 
 
 def to_pem(der: bytes) -> bytes:

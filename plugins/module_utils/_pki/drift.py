@@ -12,6 +12,7 @@ import datetime as dt
 
 from . import certificates, keys, lifetimes
 from .build import BACKDATE, Spec
+from .names import as_urn, of_common_name
 from .profiles import EXTENDED_NAMES
 
 with contextlib.suppress(ImportError):  # _module.py says what is missing
@@ -21,19 +22,23 @@ with contextlib.suppress(ImportError):  # _module.py says what is missing
 def drift(certificate: x509.Certificate, spec: Spec, *, now: dt.datetime) -> list[str]:
     """Every reason to issue the certificate again; an empty list means: keep it."""
     return [
-        *_age(certificate, now=now),
-        *_lifetime(certificate, spec),
+        *age(certificates.not_before(certificate), certificates.not_after(certificate), spec, now=now),
         *_subject(certificate, spec),
         *_names(certificate, spec),
         *_key(certificate, spec),
         *_usage(certificate, spec),
         *_issuer(certificate, spec),
         *_urls(certificate, spec),
+        *_constraints(certificate, spec),
     ]
 
 
-def _age(certificate: x509.Certificate, *, now: dt.datetime) -> list[str]:
-    start, end = certificates.not_before(certificate), certificates.not_after(certificate)
+def age(start: dt.datetime, end: dt.datetime, spec: Spec, *, now: dt.datetime) -> list[str]:
+    """The reasons among those of `drift` that the validity of a certificate gives."""
+    return [*_renewal(start, end, now=now), *_lifetime(start, end, spec)]
+
+
+def _renewal(start: dt.datetime, end: dt.datetime, *, now: dt.datetime) -> list[str]:
     if now < start:
         return [f"not valid before {lifetimes.show(start)}"]
     if now > end:
@@ -44,11 +49,11 @@ def _age(certificate: x509.Certificate, *, now: dt.datetime) -> list[str]:
     return []
 
 
-def _lifetime(certificate: x509.Certificate, spec: Spec) -> list[str]:
+def _lifetime(start: dt.datetime, end: dt.datetime, spec: Spec) -> list[str]:
     """A lifetime that was shortened is a policy and holds now; a longer one can wait for the next renewal."""
     if spec.lifetime is None:
         return []
-    actual = certificates.not_after(certificate) - certificates.not_before(certificate)
+    actual = end - start
     wanted = spec.lifetime + BACKDATE
     if actual <= wanted:
         return []
@@ -64,7 +69,11 @@ def _subject(certificate: x509.Certificate, spec: Spec) -> list[str]:
 
 
 def _names(certificate: x509.Certificate, spec: Spec) -> list[str]:
-    return _differs("names", str(certificates.alternative_names(certificate)), str(spec.names))
+    actual = certificates.alternative_names(certificate)
+    # Who asks does not know whether the CA has name constraints, for which it gives a client's name as a URN.
+    if actual == as_urn(spec.common_name) and spec.names == of_common_name(spec.common_name):
+        return []
+    return _differs("names", str(actual), str(spec.names))
 
 
 def _key(certificate: x509.Certificate, spec: Spec) -> list[str]:
@@ -94,6 +103,12 @@ def _urls(certificate: x509.Certificate, spec: Spec) -> list[str]:
     actual = certificates.access_urls(certificate)
     wanted = {"ocsp": spec.urls.ocsp, "ca_issuers": spec.urls.ca_issuers, "crl": spec.urls.crl}
     return [reason for kind, url in wanted.items() for reason in _differs(f"{kind} URL", ", ".join(actual[kind]), url)]
+
+
+def _constraints(certificate: x509.Certificate, spec: Spec) -> list[str]:
+    if not spec.profile.is_ca:
+        return []
+    return _differs("name constraint", str(certificates.constraints(certificate)), str(spec.constraints))
 
 
 def _differs(what: str, actual: str, wanted: str) -> list[str]:

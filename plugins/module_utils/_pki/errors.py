@@ -29,8 +29,36 @@ class LedgerError(PkiError):
 
 
 class AuthorityError(PkiError):
-    """The CA directory is missing, incomplete or open to others."""
+    """The CA directory is missing or incomplete."""
 
 
 class RefusedRevocationError(PkiError):
     """A revocation of what the ledger does not know, or of a CA."""
+
+
+class PassphraseError(PkiError):
+    """A passphrase that its file or command does not give."""
+
+
+class PermissionsError(PkiError):
+    """A path of the CA that others could read or replace."""
+
+
+class SignerError(PkiError):
+    """A program that signs for a CA, and does not, or with another key."""
+
+
+class ArchiveError(PkiError):
+    """A backup that cannot be written, read or restored."""
+
+
+class RefusedRolloverError(PkiError):
+    """A step of a rollover out of its order, or one that would lock somebody out."""
+
+
+class RefusedRowError(PkiError):
+    """A row in a list of devices that cannot be granted, or the list itself."""
+
+
+class DevicesError(PkiError):
+    """Devices whose files cannot be written, or a worker that ended early."""

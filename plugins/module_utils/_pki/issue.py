@@ -13,9 +13,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from . import authority, build, certificates, keys, ledger, lifetimes, profiles
+from . import authority, build, certificates, keys, ledger, lifetimes, names, profiles, template
 from .drift import drift
-from .errors import PkiError, RefusedRequestError
+from .errors import PkiError, RefusedNameError, RefusedRequestError
+from .passphrase import Source
 
 with contextlib.suppress(ImportError):  # _module.py says what is missing
     from cryptography import x509
@@ -83,7 +84,7 @@ def issue(
     requests: Sequence[Request],
     *,
     policy: Policy,
-    passphrase: authority.Passphrase,
+    passphrase: Source,
     now: dt.datetime,
 ) -> list[Result]:
     """The certificate of each request, in order; all new ones are recorded in the ledger, or none is issued.
@@ -124,13 +125,37 @@ def _check(authority_: authority.Authority | None, requests: Sequence[Request], 
 
 def _candidate(authority_: authority.Authority | None, request: Request, *, policy: Policy) -> _Candidate:
     leaf = build.leaf_spec(profile=request.profile, common_name=request.common_name, alternative_names=request.names)
+    if authority_:
+        leaf = within(leaf, authority_.issuing, given=bool(request.names))
     spec = replace(
         leaf,
         lifetime=policy.lifetimes.get(leaf.profile.name, leaf.profile.lifetime),
-        issuer_key_id=certificates.key_id(authority_.issuing.certificate) if authority_ else None,
+        issuer_key_id=authority_.issuing.key_id if authority_ else None,
         urls=policy.urls if leaf.profile.name in profiles.ANSWERED else replace(policy.urls, ocsp=""),
     )
     return _Candidate(name=request.name, spec=spec, public_key=_public_key(request))
+
+
+def within(leaf: build.Spec, issuing: authority.Ca, *, given: bool) -> build.Spec:
+    """What the CA may certify of it; RefusedNameError for names outside of its name constraints.
+
+    A client whose common name is no host name gets it as a URN: as a DNS name it would be outside.
+    """
+    permitted = certificates.constraints(issuing.certificate)
+    if not permitted:
+        return leaf
+    if not given and leaf.profile.name == "client" and "." not in leaf.common_name:
+        leaf = replace(leaf, names=names.as_urn(leaf.common_name))
+    outside = permitted.outside(leaf.names)
+    # OpenSSL and others take a common name with a dot for a host name where no DNS name is beside it.
+    if not leaf.names.dns and "." in leaf.common_name and not permitted.permit_dns(leaf.common_name):
+        outside.append(leaf.common_name)
+    if outside:
+        raise RefusedNameError(
+            f"{issuing.name} may not certify {', '.join(outside)}: its name constraints permit {permitted}; ask for "
+            "other names, or roll over to an issuing CA that may"
+        )
+    return leaf
 
 
 def _public_key(request: Request) -> keys.PublicKey | None:
@@ -158,8 +183,7 @@ def _shared_keys(candidates: Sequence[_Candidate]) -> list[str]:
 def _look_up_all(book: ledger.Ledger, candidates: Sequence[_Candidate], *, now: dt.datetime) -> list[Result]:
     """What the ledger has for each; RefusedRequestError names every one whose key somebody else may have."""
     problems = [
-        f"{candidate.name}: its key is compromised, certificate {record.serial} was revoked for that at "
-        f"{lifetimes.show(record.revoked_at)}; remove the key where it is used, so that a new one is made"
+        f"{candidate.name}: {compromised(record.serial, record.revoked_at)}"
         for candidate in candidates
         if candidate.public_key is not None
         for record in book.find(ledger.Filter(key=keys.fingerprint(candidate.public_key), reason="key_compromise"))[:1]
@@ -168,6 +192,14 @@ def _look_up_all(book: ledger.Ledger, candidates: Sequence[_Candidate], *, now: 
     if problems:
         raise RefusedRequestError("; ".join(problems))
     return [_look_up(book, candidate, now=now) for candidate in candidates]
+
+
+def compromised(serial: str, revoked_at: dt.datetime) -> str:
+    """Why a key is not certified any more, whose certificate with this serial was revoked for that."""
+    return (
+        f"its key is compromised, certificate {serial} was revoked for that at {lifetimes.show(revoked_at)}; "
+        "remove the key where it is used, so that a new one is made"
+    )
 
 
 def _look_up(book: ledger.Ledger, candidate: _Candidate, *, now: dt.datetime) -> Result:
@@ -194,19 +226,27 @@ def _sign_due(
     candidates: Sequence[_Candidate],
     results: Sequence[Result],
     *,
-    passphrase: authority.Passphrase,
+    passphrase: Source,
     now: dt.datetime,
 ) -> list[Result]:
     if not any(result.issued for result in results):
         return list(results)
-    signer = authority_.issuing.unlock(passphrase)
-    complete, entries = [], []
+    book.check_clock(now)
+    signer = authority_.signer(passphrase)
+    forms: dict[object, template.Template] = {}
+    complete, rows = [], []
     for candidate, result in zip(candidates, results):
         if result.issued and candidate.public_key is not None:
-            certificate = build.certificate(candidate.spec, candidate.public_key, signer, now=now)
-            entries.append(ledger.Entry(certificate=certificate, profile=candidate.spec.profile.name))
+            spec = candidate.spec
+            kind = (spec.profile.name, spec.lifetime, spec.urls)
+            if kind not in forms:
+                forms[kind] = template.Template(spec, signer.certificate, now=now)
+            info = keys.info(candidate.public_key)
+            row = forms[kind].issue(signer.key, common_name=spec.common_name, names=spec.names, info=info)
+            rows.append(row)
+            certificate = x509.load_der_x509_certificate(row.der)
             complete.append(Result(name=result.name, certificate=certificate, reasons=result.reasons))
         else:
             complete.append(result)
-    book.record(entries)
+    book.record(rows)
     return complete

@@ -19,7 +19,7 @@ from .errors import RefusedKeyError
 with contextlib.suppress(ImportError):  # _module.py says what is missing
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
     PrivateKey = Union[ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey, rsa.RSAPrivateKey]
     PublicKey = Union[ec.EllipticCurvePublicKey, ed25519.Ed25519PublicKey, rsa.RSAPublicKey]
@@ -77,10 +77,28 @@ def signature_hash(key: PrivateKey) -> hashes.SHA256 | hashes.SHA384 | None:
     return hashes.SHA256()
 
 
+def sign(key: PrivateKey, content: bytes) -> bytes:
+    """A signature as certificates have it, the same that cryptography's builders make."""
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return key.sign(content, ec.ECDSA(signature_hash(key) or hashes.SHA256()))
+    if isinstance(key, rsa.RSAPrivateKey):
+        return key.sign(content, padding.PKCS1v15(), signature_hash(key) or hashes.SHA256())
+    return key.sign(content)
+
+
+def info(key: PublicKey) -> bytes:
+    """The SubjectPublicKeyInfo in DER."""
+    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
 def fingerprint(key: PublicKey) -> str:
     """SHA-256 over the SubjectPublicKeyInfo, in hexadecimal: the ledger's name for a key."""
-    info = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return hashlib.sha256(info).hexdigest()
+    return fingerprint_of(info(key))
+
+
+def fingerprint_of(info_: bytes) -> str:
+    """The same for a SubjectPublicKeyInfo."""
+    return hashlib.sha256(info_).hexdigest()
 
 
 def check_passphrase(passphrase: str, *, what: str) -> bytes:
@@ -103,7 +121,7 @@ def to_pem(key: PrivateKey, *, passphrase: bytes | None = None) -> bytes:
 
 def from_pem(pem: bytes, *, where: str, passphrase: bytes | None = None, what: str = "passphrase") -> PrivateKey:
     """The private key in a file; RefusedKeyError tells a damaged file from a wrong passphrase, which ``what`` names."""
-    encrypted = _check_framing(pem, where=where)
+    encrypted = is_encrypted(pem, where=where)
     if encrypted and not passphrase:
         raise RefusedKeyError(f"{where} is encrypted: give its passphrase in {what}")
     try:
@@ -119,8 +137,8 @@ def from_pem(pem: bytes, *, where: str, passphrase: bytes | None = None, what: s
     raise RefusedKeyError(f"{where} holds a key that is used nowhere here: use one of {', '.join(KEY_TYPES)}")
 
 
-def _check_framing(pem: bytes, *, where: str) -> bool:
-    """Whether the file is encrypted; OpenSSL reports a truncated file and a wrong passphrase alike, this does not."""
+def is_encrypted(pem: bytes, *, where: str) -> bool:
+    """Whether a private key is; RefusedKeyError for a damaged file, which OpenSSL reports like a wrong passphrase."""
     match = _PEM.search(pem)
     try:
         body = base64.b64decode(match[2], validate=False) if match else b""

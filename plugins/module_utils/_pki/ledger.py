@@ -14,11 +14,12 @@ import contextlib
 import datetime as dt
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from . import certificates, keys
+from . import certificates, keys, lifetimes, profiles
 from .errors import LedgerError
 
 with contextlib.suppress(ImportError):  # _module.py says what is missing
@@ -35,6 +36,15 @@ CREATE TABLE IF NOT EXISTS revocation_list (
     issuer TEXT    NOT NULL PRIMARY KEY,
     number INTEGER NOT NULL,
     der    BLOB    NOT NULL
+)"""
+
+# The phase of each CA by the name of its folder; ledgers get it as they get the table above. A ledger without it is of
+# a time when the first CAs were the only ones.
+_AUTHORITIES = """
+CREATE TABLE IF NOT EXISTS authority (
+    name  TEXT    NOT NULL PRIMARY KEY,
+    phase TEXT    NOT NULL,
+    since INTEGER NOT NULL
 )"""
 
 # The columns that revocation fills are there from the start, and the issuer with them: serials are unique to an issuer
@@ -59,9 +69,20 @@ CREATE INDEX certificate_by_key ON certificate (key, profile, not_after);
 CREATE INDEX certificate_by_common_name ON certificate (common_name);
 CREATE INDEX certificate_by_not_after ON certificate (not_after);
 {_REVOCATION_LISTS};
+{_AUTHORITIES};
 PRAGMA application_id = {_APPLICATION_ID};
 PRAGMA user_version = {_VERSION};
 """
+
+# What a Record is read from.
+_RECORD = "serial, issuer, profile, common_name, names, not_before, not_after, status, revoked_at, revoke_reason"
+
+# What is not a leaf; and what a CA makes for itself, which nobody has to replace.
+_CAS = ", ".join(f"'{name}'" for name in profiles.CAS)
+_NO_LEAVES = f"{_CAS}, 'ocsp_signer'"
+
+# How many values one statement takes: 999 is the limit of SQLite before 3.32.
+_VARIABLES = 500
 
 # How long a run waits for another one that is writing.
 BUSY_SECONDS = 60
@@ -73,6 +94,35 @@ class Entry:
 
     certificate: x509.Certificate
     profile: str
+
+
+class Row(NamedTuple):
+    """A certificate as a row of the ledger, for who has the parts at hand; the dates are in seconds."""
+
+    serial: str
+    issuer: str
+    profile: str
+    subject: str
+    common_name: str
+    names: str
+    not_before: int
+    not_after: int
+    key: str
+    der: bytes
+
+
+@dataclass(frozen=True)
+class Issued:
+    """What `issued` has of a certificate, numbered as they were recorded; see `Record` for those not revoked."""
+
+    number: int
+    serial: str
+    not_before: dt.datetime
+    not_after: dt.datetime
+    revoked: bool
+    revoked_at: dt.datetime | None
+    reason: str
+    der: bytes
 
 
 @dataclass(frozen=True)
@@ -107,11 +157,27 @@ class Filter:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """The phase of a CA, and since when it is in it."""
+
+    phase: str
+    since: dt.datetime
+
+
+@dataclass(frozen=True)
 class RevocationList:
     """The last revocation list of a CA."""
 
     number: int
     der: bytes
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a ledger holds, in numbers."""
+
+    certificates: int
+    revoked: int
 
 
 class Ledger:
@@ -142,7 +208,7 @@ class Ledger:
     def __exit__(self, *_exception: object) -> None:
         self._connection.close()
 
-    def record(self, entries: Iterable[Entry]) -> None:
+    def record(self, entries: Iterable[Entry | Row]) -> None:
         """Record all certificates or none; they may be handed out once this returns."""
         with _explained(self._path), self._transaction():
             self._insert(entries)
@@ -162,11 +228,27 @@ class Ledger:
         conditions, values = _conditions(wanted)
         with _explained(self._path):
             rows = self._connection.execute(
-                "SELECT serial, issuer, profile, common_name, names, not_before, not_after, status, revoked_at,"
-                f" revoke_reason FROM certificate {conditions} ORDER BY not_after, rowid",
+                f"SELECT {_RECORD} FROM certificate {conditions} ORDER BY not_after, rowid",
                 values,
             ).fetchall()
         return [_record(row) for row in rows]
+
+    def issued(self, column: str, values: Iterable[str], *, profile: str) -> dict[str, list[Issued]]:
+        """By each value of `serial`, `common_name` or `key` its certificates of a profile, the last to expire last."""
+        wanted = list(values)
+        found: dict[str, list[Issued]] = {}
+        for start in range(0, len(wanted), _VARIABLES):
+            some = wanted[start : start + _VARIABLES]
+            with _explained(self._path):
+                rows = self._connection.execute(
+                    f"SELECT {column}, rowid, serial, not_before, not_after, status, revoked_at, revoke_reason, der"
+                    f" FROM certificate WHERE {column} IN ({', '.join('?' * len(some))}) AND profile = ?"
+                    " ORDER BY not_after, rowid",
+                    (*some, profile),
+                ).fetchall()
+            for value, *row in rows:
+                found.setdefault(str(value), []).append(_issued(row))
+        return found
 
     def certificate(self, serial: str) -> x509.Certificate | None:
         """The certificate with this serial as `serial_hex` writes it, or None."""
@@ -177,54 +259,137 @@ class Ledger:
     def revoke(self, serials: Iterable[str], *, reason: str, at: dt.datetime) -> None:
         """Mark all certificates as revoked or none; one that is revoked keeps its date and gets the reason."""
         with _explained(self._path), self._transaction():
-            self._connection.executemany(
-                "UPDATE certificate SET status = 'revoked', revoked_at = COALESCE(revoked_at, ?), revoke_reason = ?"
-                " WHERE serial = ?",
-                [(_seconds(at), reason, serial) for serial in serials],
-            )
+            self._revoke(serials, reason=reason, at=at)
 
     def revocation_list(self, issuer: str) -> RevocationList | None:
         """The last revocation list of the CA with this key identifier, None before its first."""
         with _explained(self._path):
-            known = self._connection.execute(
-                "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'revocation_list'"
-            ).fetchone()
-            if not known[0]:
+            if not self._has("revocation_list"):
                 return None
             row = self._connection.execute(
                 "SELECT number, der FROM revocation_list WHERE issuer = ?", (issuer,)
             ).fetchone()
         return None if row is None else RevocationList(number=int(row[0]), der=bytes(row[1]))
 
-    def record_publication(
-        self, *, issuer: str, revocation_list: RevocationList | None, signers: Iterable[Entry]
-    ) -> None:
-        """Record a new revocation list and the certificates of OCSP signers, all or nothing, before they are published.
+    def record_publication(self, lists: Mapping[str, RevocationList], *, signers: Iterable[Entry]) -> None:
+        """Record new revocation lists, by their CA, and the certificates of OCSP signers before they are published.
 
-        LedgerError for a list whose number is not above the last.
+        All or nothing; LedgerError for a list whose number is not above the last.
         """
         with _explained(self._path), self._transaction():
             self._insert(signers)
-            if revocation_list is None:
-                return
             self._connection.execute(_REVOCATION_LISTS)
-            changed = self._connection.execute(
-                "INSERT INTO revocation_list (issuer, number, der) VALUES (?, ?, ?) ON CONFLICT (issuer)"
-                " DO UPDATE SET number = excluded.number, der = excluded.der WHERE excluded.number > number",
-                (issuer, revocation_list.number, revocation_list.der),
-            )
-            if changed.rowcount != 1:
-                raise LedgerError(
-                    f"{self._path} has a revocation list with number {revocation_list.number} or above: "
-                    "nothing was published; report this as a bug"
+            for issuer, revocation_list in lists.items():
+                changed = self._connection.execute(
+                    "INSERT INTO revocation_list (issuer, number, der) VALUES (?, ?, ?) ON CONFLICT (issuer)"
+                    " DO UPDATE SET number = excluded.number, der = excluded.der WHERE excluded.number > number",
+                    (issuer, revocation_list.number, revocation_list.der),
                 )
+                if changed.rowcount != 1:
+                    raise LedgerError(
+                        f"{self._path} has a revocation list with number {revocation_list.number} or above: "
+                        "nothing was published; report this as a bug"
+                    )
+
+    def last_end(self, issuer: str) -> dt.datetime | None:
+        """When the last certificate of this CA (its key identifier) ends, None when it issued none."""
+        with _explained(self._path):
+            row = self._connection.execute(
+                f"SELECT max(not_after) FROM certificate WHERE issuer = ? AND profile NOT IN ({_NO_LEAVES})", (issuer,)
+            ).fetchone()
+        return None if row[0] is None else _moment(row[0])
+
+    def standings(self) -> dict[str, Standing]:
+        """The phase of each CA by its name, in the order of their creation; empty in a ledger that knows no phases."""
+        with _explained(self._path):
+            if not self._has("authority"):
+                return {}
+            rows = self._connection.execute("SELECT name, phase, since FROM authority ORDER BY rowid").fetchall()
+        return {str(name): Standing(phase=str(phase), since=_moment(since)) for name, phase, since in rows}
+
+    def record_authority(self, entries: Iterable[Entry], *, name: str, phase: str, at: dt.datetime) -> None:
+        """Record certificates of a CA and its phase, all or nothing; a CA of that name that nobody saw is replaced."""
+        with _explained(self._path), self._transaction():
+            self._insert(entries)
+            self._stand({name: phase}, at=at)
+
+    def move(
+        self, phases: Mapping[str, str], *, at: dt.datetime, revoked: Iterable[str] = (), reason: str = ""
+    ) -> None:
+        """Move CAs to other phases and revoke certificates by serial, all or nothing."""
+        with _explained(self._path), self._transaction():
+            self._stand(phases, at=at)
+            self._revoke(revoked, reason=reason, at=at)
+
+    def unreplaced(self, *, issuers: Iterable[str], successor: str, now: dt.datetime) -> list[Record]:
+        """The leaves of these CAs (key identifiers) that are valid, with none of the successor that says the same.
+
+        The same is profile and common name: the key changes with every renewal, and names may.
+        """
+        wanted = tuple(issuers)
+        with _explained(self._path):
+            rows = self._connection.execute(
+                f"SELECT {_RECORD} FROM certificate AS old"
+                f" WHERE issuer IN ({', '.join('?' * len(wanted))}) AND profile NOT IN ({_NO_LEAVES})"
+                " AND status = 'valid' AND not_after >= ? AND NOT EXISTS"
+                " (SELECT 1 FROM certificate AS new WHERE new.common_name = old.common_name"
+                " AND new.profile = old.profile AND new.issuer = ? AND new.status = 'valid' AND new.not_after >= ?)"
+                " ORDER BY not_after, rowid",
+                (*wanted, _seconds(now), successor, _seconds(now)),
+            ).fetchall()
+        return [_record(row) for row in rows]
+
+    def check_clock(self, now: dt.datetime) -> None:
+        """LedgerError when the clock is behind the last certificate: what is issued then would expire too early.
+
+        Backdating is what a clock may be behind by. What was issued while the clock was ahead has to be revoked first.
+        """
+        with _explained(self._path):
+            row = self._connection.execute(
+                "SELECT serial, not_before FROM certificate WHERE status = 'valid' ORDER BY rowid DESC LIMIT 1"
+            ).fetchone()
+        if row is not None and _seconds(now) < row[1]:
+            raise LedgerError(
+                f"{self._path}: the last certificate, {row[0]}, is valid from {lifetimes.show(_moment(row[1]))}, it is "
+                f"{lifetimes.show(now)} here: set the clock, or revoke that certificate if the clock was wrong then"
+            )
+
+    def snapshot(self, target: Path) -> None:
+        """Copy the ledger as it is at one moment, others may go on writing; the target must be a new file."""
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        with _explained(target), contextlib.closing(sqlite3.connect(target)) as copy:
+            self._connection.backup(copy)
+
+    def summary(self) -> Summary:
+        """What it holds, in numbers."""
+        with _explained(self._path):
+            row = self._connection.execute(
+                "SELECT count(*), count(*) FILTER (WHERE status = 'revoked') FROM certificate"
+            ).fetchone()
+        return Summary(certificates=row[0], revoked=row[1])
+
+    def lacking_in(self, other: Path) -> list[str]:
+        """What this ledger knows and another one, a file that nobody writes, does not: certificates, revocations."""
+        address = f"{other.absolute().as_uri()}?immutable=1"
+        with _explained(self._path):
+            self._connection.execute("ATTACH ? AS other", (address,))
+            try:
+                certificates_ = self._connection.execute(
+                    "SELECT count(*) FROM certificate WHERE serial NOT IN (SELECT serial FROM other.certificate)"
+                ).fetchone()[0]
+                revocations = self._connection.execute(
+                    "SELECT count(*) FROM certificate JOIN other.certificate AS old USING (serial)"
+                    " WHERE certificate.status = 'revoked' AND old.status = 'valid'"
+                ).fetchone()[0]
+            finally:
+                self._connection.execute("DETACH other")
+        found = {"certificates": certificates_, "revocations": revocations}
+        return [f"{count} {what}" for what, count in found.items() if count]
 
     def count_leaves(self) -> int:
         """How many certificates were ever recorded that are not of a CA."""
         with _explained(self._path):
-            row = self._connection.execute(
-                "SELECT count(*) FROM certificate WHERE profile NOT IN ('root', 'issuing')"
-            ).fetchone()
+            row = self._connection.execute(f"SELECT count(*) FROM certificate WHERE profile NOT IN ({_CAS})").fetchone()
         return int(row[0])
 
     def check(self) -> None:
@@ -238,13 +403,34 @@ class Ledger:
         """The error for something in it that cannot be read."""
         return LedgerError(_damaged(self._path, finding))
 
-    def _insert(self, entries: Iterable[Entry]) -> None:
+    def _insert(self, entries: Iterable[Entry | Row]) -> None:
         self._connection.executemany(
             "INSERT INTO certificate"
             " (serial, issuer, profile, subject, common_name, names, not_before, not_after, key, der)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            map(_row, entries),
+            map(row, entries),
         )
+
+    def _revoke(self, serials: Iterable[str], *, reason: str, at: dt.datetime) -> None:
+        self._connection.executemany(
+            "UPDATE certificate SET status = 'revoked', revoked_at = COALESCE(revoked_at, ?), revoke_reason = ?"
+            " WHERE serial = ?",
+            [(_seconds(at), reason, serial) for serial in serials],
+        )
+
+    def _stand(self, phases: Mapping[str, str], *, at: dt.datetime) -> None:
+        self._connection.execute(_AUTHORITIES)
+        self._connection.executemany(
+            "INSERT INTO authority (name, phase, since) VALUES (?, ?, ?)"
+            " ON CONFLICT (name) DO UPDATE SET phase = excluded.phase, since = excluded.since",
+            [(name, phase, _seconds(at)) for name, phase in phases.items()],
+        )
+
+    def _has(self, table: str) -> bool:
+        row = self._connection.execute(
+            "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?", (table,)
+        ).fetchone()
+        return bool(row[0])
 
     def _load(self, der: bytes) -> x509.Certificate:
         try:
@@ -290,9 +476,12 @@ def create(path: Path) -> None:
     os.rename(staged, path)
 
 
-def _row(entry: Entry) -> tuple[object, ...]:
+def row(entry: Entry | Row) -> Row:
+    """A certificate as a row."""
+    if isinstance(entry, Row):
+        return entry
     certificate = entry.certificate
-    return (
+    return Row(
         certificates.serial_hex(certificate.serial_number),
         certificates.issuer_key_id(certificate),
         entry.profile,
@@ -346,6 +535,20 @@ def _record(row: tuple[object, ...]) -> Record:
         revoked=status == "revoked",
         revoked_at=None if revoked_at is None else _moment(revoked_at),
         reason=str(reason or ""),
+    )
+
+
+def _issued(row: Sequence[object]) -> Issued:
+    number, serial, not_before, not_after, status, revoked_at, reason, der = row
+    return Issued(
+        number=int(str(number)),
+        serial=str(serial),
+        not_before=_moment(not_before),
+        not_after=_moment(not_after),
+        revoked=status == "revoked",
+        revoked_at=None if revoked_at is None else _moment(revoked_at),
+        reason=str(reason or ""),
+        der=bytes(der) if isinstance(der, bytes) else b"",
     )
 
 

@@ -37,6 +37,73 @@ class Names:
         return bool(self.dns or self.addresses or self.uris)
 
 
+@dataclass(frozen=True)
+class Constraints:
+    """What a CA may certify: names in these domains, addresses in these networks; empty for anything."""
+
+    dns: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return ", ".join(self.dns + self.networks) or "none"
+
+    def __bool__(self) -> bool:
+        return bool(self.dns)
+
+    def outside(self, names: Names) -> list[str]:
+        """The names that are not permitted; URIs are not restricted."""
+        if not self:
+            return []
+        networks = [ipaddress.ip_network(network) for network in self.networks]
+        return [
+            *(name for name in names.dns if not self.permit_dns(name)),
+            *(
+                address
+                for address in names.addresses
+                # An address of the other version is in no network.
+                if not any(ipaddress.ip_address(address) in network for network in networks)
+            ),
+        ]
+
+    def permit_dns(self, name: str) -> bool:
+        """Whether a DNS name is one of the domains or below one (RFC 5280, 4.2.1.10)."""
+        name = name.lower()
+        return not self or any(name == domain or name.endswith(f".{domain}") for domain in self.dns)
+
+
+def parse_constraints(dns: Iterable[str], networks: Iterable[str]) -> Constraints:
+    """Domains and networks in canonical form; RefusedNameError names the first that cannot be one."""
+    domains = tuple(sorted({_domain(name) for name in dns}))
+    found = tuple(sorted({_network(network) for network in networks}))
+    if found and not domains:
+        raise RefusedNameError(
+            f"permitted_addresses {', '.join(found)} without permitted_dns would permit every name: give the domains "
+            "of brokers and clients in permitted_dns as well"
+        )
+    return Constraints(dns=domains, networks=found)
+
+
+def _domain(name: str) -> str:
+    # OpenSSL and RFC 5280 disagree about a leading dot, and a wildcard is no domain.
+    if name.startswith((".", "*")):
+        raise RefusedNameError(
+            f"permitted_dns {name!r} is refused: give the domain alone, such as example.com, which permits itself and "
+            "all that is below it"
+        )
+    if _address(name):
+        raise RefusedNameError(f"permitted_dns {name!r} is refused: it is an address, give it in permitted_addresses")
+    return _dns(name)
+
+
+def _network(network: str) -> str:
+    try:
+        return str(ipaddress.ip_network(network))
+    except ValueError as error:
+        raise RefusedNameError(
+            f"permitted_addresses {network!r} is refused ({error}): give networks such as 192.0.2.0/24"
+        ) from error
+
+
 def check_common_name(common_name: str) -> str:
     """Return the common name of a server, client or device; RefusedNameError when it is not `[A-Za-z0-9._-]{1,64}`."""
     if not _COMMON_NAME.fullmatch(common_name):
@@ -76,10 +143,18 @@ def of_common_name(common_name: str) -> Names:
     try:
         return parse([common_name])
     except RefusedNameError:
-        return Names(uris=(f"urn:bulwark:{common_name}",))
+        return as_urn(common_name)
+
+
+def as_urn(common_name: str) -> Names:
+    """A common name as the alternative name of what is no host."""
+    return Names(uris=(f"urn:bulwark:{common_name}",))
 
 
 def _address(name: str) -> str:
+    # Found out a million times for a million devices, so without an exception for most of them.
+    if ":" not in name and name.count(".") != 3:
+        return ""
     try:
         address = ipaddress.ip_address(name)
     except ValueError:

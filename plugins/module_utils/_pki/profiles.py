@@ -43,7 +43,10 @@ _CA_USAGE = ("key_cert_sign", "crl_sign")
 PROFILES = {
     profile.name: profile
     for profile in (
-        Profile(name="root", lifetime=dt.timedelta(days=7300), key_usage=_CA_USAGE, is_ca=True, path_length=1),
+        # No path length: it would keep a successor from being certified by this root, since that has a CA below it.
+        Profile(name="root", lifetime=dt.timedelta(days=7300), key_usage=_CA_USAGE, is_ca=True),
+        # A root, certified by the one before it.
+        Profile(name="cross", lifetime=dt.timedelta(days=7300), key_usage=_CA_USAGE, is_ca=True, path_length=1),
         Profile(name="issuing", lifetime=dt.timedelta(days=1825), key_usage=_CA_USAGE, is_ca=True, path_length=0),
         Profile(name="server", lifetime=dt.timedelta(days=90), key_usage=_LEAF_USAGE, extended=(SERVER_AUTH,)),
         # A device may be off for a season; with a third of the lifetime left, it still has four months to come back.
@@ -64,6 +67,8 @@ PROFILES = {
         ),
     )
 }
+
+CAS = tuple(profile.name for profile in PROFILES.values() if profile.is_ca)
 
 # What may be asked for; the others are made by the authority itself.
 REQUESTABLE = ("server", "client", "cluster_node")

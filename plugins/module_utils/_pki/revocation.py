@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import authority, certificates, ledger
+from . import authority, certificates, ledger, profiles
 from .errors import RefusedRevocationError
 
 # RFC 5280, 5.3.1, without those for CAs, and without certificateHold: nothing here takes a revocation back.
@@ -26,7 +26,6 @@ REASONS = (
     "privilege_withdrawn",
 )
 
-_CAS = ("root", "issuing")
 _SERIAL = re.compile(r"(0[xX])?([0-9A-Fa-f]{1,40})")
 
 
@@ -84,7 +83,7 @@ def normal_serial(text: str) -> str:
 def _outcomes(book: ledger.Ledger, target: Target, *, reason: str) -> list[Outcome]:
     found = _find(book, target)
     for record in found:
-        if record.profile in _CAS:
+        if record.profile in profiles.CAS:
             raise RefusedRevocationError(
                 f"{record.common_name} (serial {record.serial}) is the {record.profile} CA and is not revoked here: "
                 "begin a new CA instead, as docs/trust_model.md describes"

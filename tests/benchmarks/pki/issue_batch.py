@@ -29,9 +29,10 @@ from ansible_collections.bulwark.mqtt.plugins.module_utils._pki import (  # noqa
     keys,
     profiles,
 )
+from ansible_collections.bulwark.mqtt.plugins.module_utils._pki.passphrase import Passphrase  # noqa: E402
 from cryptography.hazmat.primitives import serialization  # noqa: E402
 
-PASSPHRASE = authority.Passphrase("only for benchmarks", "passphrase")
+PASSPHRASE = Passphrase("only for benchmarks", "passphrase")
 POLICY = issue.Policy(lifetimes={})
 
 

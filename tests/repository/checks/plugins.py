@@ -108,11 +108,25 @@ def bad_examples(module: Path) -> list[str]:
         if full_name in task:
             uses += 1
             found += _bad_arguments(
-                task[full_name] or {}, doc.get("options") or {}, where=f"{module.name}: example '{task.get('name')}'"
+                task[full_name] or {}, _options(module, doc), where=f"{module.name}: example '{task.get('name')}'"
             )
         if not task.get("name"):
             found.append(f"{module.name}: an example has no name")
     return found if uses else [*found, f"{module.name}: no example uses {full_name}"]
+
+
+def _options(module: Path, doc: dict[str, Any]) -> dict[str, Any]:
+    """The options of a module, those of the collection's fragments that it extends among them."""
+    options = dict(doc.get("options") or {})
+    for name in doc.get("extends_documentation_fragment") or []:
+        fragment = module.parent.parent / "doc_fragments" / f"{name.removeprefix(f'{NAMESPACE}.')}.py"
+        if fragment.is_file():
+            classes = [
+                node for node in ast.parse(fragment.read_text(encoding="utf-8")).body if isinstance(node, ast.ClassDef)
+            ]
+            text = next(str(ast.literal_eval(node.value)) for node in classes[0].body if isinstance(node, ast.Assign))
+            options.update(tree.load(text).get("options") or {})
+    return options
 
 
 def _bad_arguments(arguments: Any, options: dict[str, Any], *, where: str) -> list[str]:

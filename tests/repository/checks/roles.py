@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import tree
+from . import specs, tree
 
 FILES = (
     "README.md",
@@ -22,6 +22,10 @@ FILES = (
 
 SECTIONS = ("## How it behaves", "## Variables", "## Rollback", "## Troubleshooting")
 
+# Names in vars/main.yml without underscores in front are what the role publishes: in the play, and no mistakes.
+_PUBLISHED = (
+    "{{{{ lookup('ansible.builtin.file', role_path ~ '/vars/main.yml') | from_yaml | select('match', '{name}_') }}}}"
+)
 _SPEC = "{{ lookup('ansible.builtin.file', role_path ~ '/meta/argument_specs.yml') | from_yaml }}"
 
 # Static imports: a tag written here is inherited by every task inside, and `--list-tasks` shows them.
@@ -54,6 +58,9 @@ def table_of_contents(role: Path) -> list[str]:
 def typo_check(role: Path) -> list[str]:
     """How tasks/preflight.yml differs from beginning with the check that refuses mistyped variables by name."""
     name = role.name
+    publishes = bool(specs.published(role))
+    subtracted = f" | difference(__{name}_spec.argument_specs.main.options)"
+    subtracted += f" | difference(__{name}_published)" if publishes else ""
     wanted = {
         "name": "Preflight | Reject mistyped variables",
         "ansible.builtin.assert": {
@@ -63,10 +70,8 @@ def typo_check(role: Path) -> list[str]:
         },
         "vars": {
             f"__{name}_spec": _SPEC,
-            f"__{name}_unknown": (
-                f"{{{{ query('ansible.builtin.varnames', '^{name}_')"
-                f" | difference(__{name}_spec.argument_specs.main.options) }}}}"
-            ),
+            **({f"__{name}_published": _PUBLISHED.format(name=name)} if publishes else {}),
+            f"__{name}_unknown": f"{{{{ query('ansible.builtin.varnames', '^{name}_'){subtracted} }}}}",
         },
     }
     first = tree.read(role / "tasks/preflight.yml")[0]

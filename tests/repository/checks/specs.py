@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Rules on what a role's API is and how it is described: defaults/main.yml and meta/argument_specs.yml."""
+"""Rules on what a role's API is and how it is described: defaults/main.yml, meta/argument_specs.yml, vars/main.yml."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from . import tree
+
+# What a role tells the others, as <role>_<name> in vars/main.yml; playbooks hand it on.
+PUBLISHED = ("firewall_rules", "probes", "scrape_targets")
 
 # Options of the spec that the value of another one makes meaningful.
 _WITH_ELEMENTS = ("list",)
@@ -28,6 +31,12 @@ def options(role: Path) -> dict[str, Any]:
 def known_variables(root: Path) -> set[str]:
     """Every public variable of every role."""
     return {name for role in tree.roles(root) for name in options(role)}
+
+
+def published(role: Path) -> list[str]:
+    """The variables that a role publishes."""
+    private = tree.read(role / "vars/main.yml") or {}
+    return [name for name in private if name in {f"{role.name}_{suffix}" for suffix in PUBLISHED}]
 
 
 def _canonical(value: Any) -> str:
@@ -77,7 +86,7 @@ def foreign_names(role: Path) -> list[str]:
     return found + [
         f"{role.name}: {name} in vars/main.yml does not begin with __{role.name}_"
         for name in private
-        if not name.startswith(f"__{role.name}_")
+        if not name.startswith(f"__{role.name}_") and name not in published(role)
     ]
 
 

@@ -83,6 +83,32 @@ def test_a_scratch_directory_is_empty_belongs_to_its_owner_and_vanishes(tmp_path
 
 
 @needs_namespaces
+@pytest.mark.parametrize("path", ["/run/bulwark-unit-test", "/run/bulwark-unit-test/below"])
+def test_a_scratch_directory_that_only_the_services_start_makes_is_there_and_its_neighbours_are(
+    tmp_path: Path, path: str
+) -> None:
+    script = f'cd {path} && [ "$(stat -c %U .)" = daemon ] && touch x && [ "$(stat -c %a /run)" = 755 ]'
+    neighbour = os.listdir("/run")[0]
+    judge(tmp_path, shell(f"{script} && [ -e /run/{neighbour} ]", scratch={path: "daemon:daemon"}), [])
+    assert not os.path.exists("/run/bulwark-unit-test")
+
+
+@needs_namespaces
+def test_state_that_is_to_be_kept_is_a_copy_in_the_scratch_directory(tmp_path: Path) -> None:
+    how = Check(
+        argv=("/bin/sh", "-c", "cd /var/lib/dpkg && [ -s status ] && [ ! -e info ] && echo >>status"),
+        environment={},
+        success="exit",
+        scratch={"/var/lib/dpkg": "root:root"},
+        timeout=10,
+        keep=("/var/lib/dpkg/status", "/var/lib/dpkg/is-not-there"),
+    )
+    before = files.observe("/var/lib/dpkg/status")
+    judge(tmp_path, how, [])
+    assert files.observe("/var/lib/dpkg/status") == before
+
+
+@needs_namespaces
 def test_the_candidate_can_listen_where_the_service_does(tmp_path: Path) -> None:
     script = "import socket; [socket.create_server((a, 443)) for a in ('127.0.0.1', '192.0.2.10')]"
     judge(tmp_path, check("/usr/bin/python3", "-c", script), [], user="daemon")

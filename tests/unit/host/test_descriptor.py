@@ -57,6 +57,9 @@ def test_the_least_activation_that_works_is_chosen(parts: set[str], activation: 
         pytest.param(
             described(probes=[{"kind": "tls"}]), "x.json: probes[0] has no 'address'; add it", id="incomplete-probe"
         ),
+        pytest.param(
+            described(probes=[{"kind": "socket"}]), "x.json: probes[0] has no 'path'; add it", id="socket-without-path"
+        ),
     ],
 )
 def test_a_wrong_descriptor_is_refused_with_the_place(content: bytes, message: str) -> None:

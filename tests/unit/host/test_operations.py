@@ -170,6 +170,11 @@ def test_the_tool_installs_shows_and_refuses(
         " crl.pem, ocsp.der; name the directory that has them\n"
     )
     assert cli.main(["recover"]) == 0
+    assert cli.main(["confirm", "firewall"]) == 1
+    assert capsys.readouterr().err == (
+        "bulwark-tls: service-firewall: nothing waits to be confirmed;"
+        " it was undone when its time was up, so run it again\n"
+    )
 
 
 def test_wrong_usage_is_two(capsys: pytest.CaptureFixture[str]) -> None:

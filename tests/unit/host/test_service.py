@@ -147,3 +147,60 @@ def test_a_unit_that_was_not_running_is_stopped_again(systemd: Systemd) -> None:
 def test_an_undo_at_boot_starts_nothing(systemd: Systemd) -> None:
     service.restore_before_boot(plan("restart", daemon_reload=True), ACTIVATING)
     assert systemd.commands == ["daemon-reload"]
+
+
+@pytest.mark.parametrize(
+    ("item", "code", "problem"),
+    [
+        pytest.param({}, 5, "", id="any-answer-proves-a-broker"),
+        pytest.param({"proxy_common_name": "probe"}, 0, "", id="the-name-of-the-header-is-let-in"),
+        pytest.param(
+            {"proxy_common_name": "probe"},
+            5,
+            "/run/x.sock: answers CONNECT behind a PROXY header for probe with CONNACK 5",
+            id="the-name-of-the-header-is-turned-away",
+        ),
+    ],
+)
+def test_a_socket_is_probed_with_connect(
+    monkeypatch: pytest.MonkeyPatch, item: dict[str, str], code: int, problem: str
+) -> None:
+    headers = []
+
+    def answer(*, path: str, timeout: float, header: bytes) -> int:
+        headers.append(header)
+        return code
+
+    monkeypatch.setattr(service.probe, "mqtt_connect_local", answer)
+    try:
+        service.check_probe({"kind": "socket", "path": "/run/x.sock", **item}, store="/nonexistent")
+        found = ""
+    except ProbeError as failure:
+        found = str(failure)
+    assert found == problem
+    assert (b"probe" in headers[0]) == ("proxy_common_name" in item)
+
+
+def test_without_the_tool_no_way_back_is_promised(systemd: Systemd, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "TOOL", "/nonexistent/bulwark-tls")
+    message = "/nonexistent/bulwark-tls: is not on this host, so nothing could undo a change; run tls_tool first"
+    with pytest.raises(ActivationError) as failure:
+        service.arm_way_back("service-firewall", seconds=60)
+    assert str(failure.value) == message
+
+
+def test_the_way_back_is_a_timer_of_systemd_that_runs_the_tool(
+    systemd: Systemd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[list[str]] = []
+
+    def run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        ran.append(list(command))
+        return systemd.run(command)
+
+    monkeypatch.setattr(service, "TOOL", "/bin/sh")
+    monkeypatch.setattr(service, "_run", run)
+    service.arm_way_back("service-firewall", seconds=60)
+    (armed,) = [command for command in ran if command[0] == "systemd-run"]
+    assert armed[-2:] == ["/bin/sh", "recover"]
+    assert "--on-active=60" in armed

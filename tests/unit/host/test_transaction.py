@@ -50,7 +50,7 @@ class Host:
             files.Change(str(self.etc / "current"), files.Link("versions/two")),
         ]
 
-    def run(self, activate: transaction.Activate = lambda plan: None) -> None:
+    def run(self, activate: transaction.Activate = lambda plan: None, *, confirmed: bool = True) -> None:
         with transaction.locked(self.state, restore=self.restore), self.state.scratch():
             transaction.run(
                 state=self.state,
@@ -60,6 +60,7 @@ class Host:
                 activate=activate,
                 restore=self.restore,
                 rubbish=[str(self.etc / "versions/zero")],
+                confirmed=confirmed,
             )
 
     def recover(self) -> None:
@@ -257,3 +258,40 @@ def test_two_runs_do_not_overlap(tmp_path: Path) -> None:
         f"{host.state.lock}: another change has held the lock for 0 seconds; let it end, then run again"
     )
     host.recover()
+
+
+def test_what_waits_to_be_confirmed_holds_while_others_change_things(tmp_path: Path) -> None:
+    host = Host(tmp_path)
+    host.run(confirmed=False)
+    new = host.tree()
+    host.recover()
+    assert (host.tree(), host.restored) == (new, [])
+    assert (host.etc / "conf").read_text() == "new"
+
+
+def test_what_is_confirmed_is_finished(tmp_path: Path) -> None:
+    host = Host(tmp_path)
+    host.run(confirmed=False)
+    with transaction.locked(host.state, restore=host.restore):
+        transaction.confirm(host.state, "change")
+    assert host.leftovers() == []
+    assert not (host.etc / "versions/zero").exists()
+
+
+def test_what_nobody_confirms_is_undone_as_if_the_services_knew_it(tmp_path: Path) -> None:
+    host = Host(tmp_path)
+    old = host.tree()
+    host.run(confirmed=False)
+    with transaction.locked(host.state, restore=host.restore):
+        assert transaction.undo_unconfirmed(host.state, restore=host.restore) == ["change"]
+    assert host.tree() == old
+    assert host.restored == [({"unit": "x.service"}, transaction.ACTIVATING)]
+    assert host.leftovers() == []
+
+
+def test_a_confirmation_that_comes_too_late_is_refused(tmp_path: Path) -> None:
+    host = Host(tmp_path)
+    message = "change: nothing waits to be confirmed; it was undone when its time was up, so run it again"
+    with transaction.locked(host.state, restore=host.restore), pytest.raises(StoreError) as failure:
+        transaction.confirm(host.state, "change")
+    assert str(failure.value) == message

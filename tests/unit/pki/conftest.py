@@ -46,6 +46,45 @@ def killed_at(number, function):
     return os.WIFSIGNALED(status)
 
 
+@pytest.fixture(name="boundaries")
+def fixture_boundaries(tmp_path):
+    return lambda function: boundaries(function, tmp_path / "boundaries")
+
+
+def boundaries(function, path):
+    """The numbers for `killed_at` of all statements that a function runs, each the first and the last time."""
+    child = os.fork()
+    if child == 0:
+        _run_and_record(function, path)
+    assert os.waitpid(child, 0)[1] == 0
+    first, last = {}, {}
+    for number, statement in enumerate(path.read_text().splitlines()):
+        first.setdefault(statement, number)
+        last[statement] = number
+    return sorted({*first.values(), *last.values()})
+
+
+def _run_and_record(function, path):
+    seen = []
+
+    def on_line(frame, event, _argument):
+        if "/module_utils/_pki/" not in frame.f_code.co_filename:
+            return None
+        if event == "line":
+            seen.append(f"{frame.f_code.co_filename}:{frame.f_lineno}")
+        return on_line
+
+    status = 1
+    try:
+        sys.settrace(on_line)
+        function()
+        sys.settrace(None)
+        path.write_text("\n".join(seen))
+        status = 0
+    finally:
+        os._exit(status)
+
+
 def _run_and_die(number, function):
     left = number
 

@@ -14,11 +14,13 @@ import sys
 from pathlib import Path
 
 from ansible_collections.bulwark.mqtt.plugins.module_utils._pki import authority, build, issue, keys, profiles
+from ansible_collections.bulwark.mqtt.plugins.module_utils._pki.passphrase import Passphrase
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 NOW = dt.datetime(2026, 11, 23, 12, 0, 0, tzinfo=dt.UTC)
-ROOT_PASSPHRASE = authority.Passphrase("root passphrase 1", "root_passphrase")
-PASSPHRASE = authority.Passphrase("issuing passphrase 1", "passphrase")
+ROOT_PASSPHRASE = Passphrase("root passphrase 1", "root_passphrase")
+PASSPHRASE = Passphrase("issuing passphrase 1", "passphrase")
 POLICY = issue.Policy(lifetimes={})
 
 
@@ -42,6 +44,14 @@ def csr(key: keys.PrivateKey, common_name: str = "whoever") -> str:
     """A signing request, whose names do not matter."""
     spec = build.leaf_spec(profile="server", common_name=common_name, alternative_names=())
     return build.request(spec, key).public_bytes(serialization.Encoding.PEM).decode()
+
+
+def lying_csr() -> str:
+    """A signing request with the signature of another key."""
+    honest = x509.load_pem_x509_csr(csr(keys.generate("ec-p256")).encode())
+    der = bytearray(honest.public_bytes(serialization.Encoding.DER))
+    der[-1] ^= 1
+    return x509.load_der_x509_csr(bytes(der)).public_bytes(serialization.Encoding.PEM).decode()
 
 
 def request(name: str = "a/mqtt", *, key: keys.PrivateKey | None = None, **changes: object) -> issue.Request:

@@ -145,7 +145,8 @@ def test_the_root_key_may_be_away_until_it_is_needed(directory):
     loaded = authority.load(directory)
     assert all(result.issued for result in samples.issue_at(loaded, samples.request()))
     assert message(loaded.root.unlock, samples.ROOT_PASSPHRASE) == (
-        f"{directory}/root-1/key.pem is missing: bring the key back from where it is kept offline, then run again"
+        f"{directory}/root-1/key.pem is missing: bring back the key of Test Root CA (SHA-256 of its public key: "
+        f"{keys.fingerprint(loaded.root.certificate.public_key())}) from where it is kept offline, then run again"
     )
 
 

@@ -50,7 +50,7 @@ def test_a_profile_fixes_usage_and_lifetime(profile, usage, extended, days):
     constraints = extension(certificate, x509.BasicConstraints)
     assert constraints.critical
     assert constraints.value.ca == (profile in ("root", "issuing"))
-    assert constraints.value.path_length == {"root": 1, "issuing": 0}.get(profile)
+    assert constraints.value.path_length == (0 if profile == "issuing" else None)
     assert extension(certificate, x509.KeyUsage).critical
     assert certificates.key_usage(certificate) == usage
     assert certificates.extended_usage(certificate) == extended
@@ -70,6 +70,12 @@ def test_a_serial_is_positive_random_and_at_most_20_octets_long():
     assert all(0 < serial < 2**159 for serial in serials)
     # 50 numbers below 2**152 would be chance in one of 2**350 runs.
     assert max(serials) > 2**152
+
+
+def test_no_serial_makes_a_question_end_with_a_slash(monkeypatch):
+    drawn = iter([0x7F, 0x3F, 0x40])
+    monkeypatch.setattr(x509, "random_serial_number", lambda: next(drawn))
+    assert certificates.random_serial() == 0x40
 
 
 def test_the_key_identifiers_lead_from_the_leaf_to_its_issuer():

@@ -11,9 +11,10 @@ import pki_samples as samples
 import pytest
 from ansible_collections.bulwark.mqtt.plugins.module_utils._pki import authority, certificates, issue, keys
 from ansible_collections.bulwark.mqtt.plugins.module_utils._pki.errors import RefusedKeyError, RefusedRequestError
+from ansible_collections.bulwark.mqtt.plugins.module_utils._pki.passphrase import Passphrase
 from cryptography import x509
 
-WRONG = authority.Passphrase("not the passphrase", "passphrase")
+WRONG = Passphrase("not the passphrase", "passphrase")
 
 
 def refusal(directory, *requests):

@@ -29,6 +29,7 @@ from ansible_collections.bulwark.mqtt.plugins.module_utils._pki import (
     revocation,
 )
 from ansible_collections.bulwark.mqtt.plugins.module_utils._pki.errors import AuthorityError, LedgerError, PkiError
+from ansible_collections.bulwark.mqtt.plugins.module_utils._pki.passphrase import Passphrase
 from cryptography import x509
 from cryptography.x509 import ocsp
 
@@ -36,7 +37,7 @@ from cryptography.x509 import ocsp
 NOW = dt.datetime.now(dt.UTC).replace(microsecond=0)
 URL = "http://pki.example.com"
 DAY = dt.timedelta(days=1)
-WRONG = authority.Passphrase("not the passphrase", "passphrase")
+WRONG = Passphrase("not the passphrase", "passphrase")
 
 
 @pytest.fixture(scope="session", name="template")
@@ -54,7 +55,7 @@ class Site:
         self.destination = tmp_path / "www"
         self.ca = authority.load(directory)
         requests = samples.request(), samples.request("b/mqtt", profile="client", common_name="b", names=())
-        policy = issue.Policy(lifetimes={}, urls=publish.urls(URL))
+        policy = issue.Policy(lifetimes={}, urls=publish.urls(URL, self.ca))
         results = samples.issue_at(self.ca, *requests, now=NOW, policy=policy)
         self.server, self.client = (result.certificate for result in results)
         self.bundle = tmp_path / "ca.pem"
@@ -64,7 +65,9 @@ class Site:
         return publish.Settings(**{"destination": self.destination, **changes})
 
     def publish(self, *, now=NOW, passphrase=samples.PASSPHRASE, **changes):
-        return publish.publish(self.ca, self.settings(**changes), passphrase=passphrase, now=now)
+        return publish.publish(
+            self.ca, self.settings(**changes), passphrase=passphrase, root_passphrase=samples.ROOT_PASSPHRASE, now=now
+        )
 
     def revoke(self, certificate, *, reason="superseded", now=NOW):
         target = revocation.Target(serial=certificates.serial_hex(certificate.serial_number))
@@ -117,7 +120,7 @@ def files(directory):
 
 def test_openssl_reads_the_list_and_finds_the_issuer_and_the_reason(site):
     site.revoke(site.client, reason="key_compromise")
-    site.publish(crl_url=f"{URL}/crl/issuing-1.crl")
+    site.publish(crl_url=f"{URL}/crl")
     code, text = openssl("crl", "-in", site.list, "-inform", "DER", "-CAfile", site.bundle, "-noout", "-text")
     assert code == 0
     for expected in (
@@ -130,7 +133,7 @@ def test_openssl_reads_the_list_and_finds_the_issuer_and_the_reason(site):
     assert certificates.key_id(site.ca.issuing.certificate) in text.replace(":", "").lower()
 
 
-@pytest.mark.parametrize("url", ["", f"{URL}/crl/issuing-1.crl"], ids=["for-all", "for-those-that-name-it"])
+@pytest.mark.parametrize("url", ["", f"{URL}/crl"], ids=["for-all", "for-those-that-name-it"])
 def test_openssl_refuses_the_revoked_and_only_that(site, url):
     site.publish(crl_url=url)
     assert verify(site, site.client) == (0, "stdin: OK\n")
@@ -146,7 +149,7 @@ def test_a_list_with_a_url_is_not_for_certificates_without(site):
     (other,) = samples.issue_at(site.ca, samples.request("c/mqtt"), now=NOW)
     site.publish()
     assert verify(site, other.certificate) == (0, "stdin: OK\n")
-    site.publish(crl_url=f"{URL}/crl/issuing-1.crl")
+    site.publish(crl_url=f"{URL}/crl")
     code, text = verify(site, other.certificate)
     assert code == 2
     assert "different CRL scope" in text
@@ -222,7 +225,7 @@ def test_everybody_can_read_the_files_whatever_the_umask(site):
 def test_nothing_is_signed_or_written_while_nothing_changed(site):
     first = site.publish()
     before = files(site.destination)
-    assert first.changes[0] == "crl/issuing-1.crl: there is no list yet"
+    assert first.changes[:2] == ("crl/root-1.crl: there is no list yet", "crl/issuing-1.crl: there is no list yet")
     again = site.publish(now=NOW + 2 * DAY, passphrase=WRONG)
     assert again.changes == ()
     assert (
@@ -333,7 +336,7 @@ def test_a_response_whose_signer_expires_first_is_signed_again(site, monkeypatch
 def test_a_plan_says_the_same_and_writes_nothing(site):
     planned = publish.plan(site.ca, site.settings(), now=NOW)
     assert not site.destination.exists()
-    assert planned.revocation_list is None
+    assert planned.lists == {}
     published = site.publish()
     assert set(planned.changes) <= set(published.changes)
     assert publish.plan(None, site.settings(), now=NOW).changes == ("there is no CA yet",)
@@ -355,8 +358,41 @@ def test_a_number_never_goes_back_after_an_old_ledger_was_restored(site, tmp_pat
 
 def test_a_ledger_from_before_revocation_lists_gets_its_table(site):
     samples.sql(site.directory / "ledger.sqlite", "DROP TABLE revocation_list")
-    assert site.publish().changes[0] == "crl/issuing-1.crl: there is no list yet"
+    assert "crl/issuing-1.crl: there is no list yet" in site.publish().changes
     assert site.publish().changes == ()
+
+
+def test_openssl_checks_the_whole_chain_with_the_lists_of_root_and_issuing_ca(site, tmp_path):
+    published = site.publish()
+    assert list(published.lists) == ["root-1", "issuing-1"]
+    lists = tmp_path / "crl.pem"
+    lists.write_bytes(b"".join(crl.to_pem(last.der) for last in published.lists.values()))
+    command = "verify", "-x509_strict", "-crl_check_all", "-CAfile", site.bundle, "-CRLfile", lists
+    assert openssl(*command, stdin=certificates.to_pem(site.client)) == (0, "stdin: OK\n")
+
+
+def test_a_root_whose_key_is_offline_is_a_warning_and_the_rest_is_published(site):
+    key = site.directory / "root-1/key.pem"
+    pem = key.read_bytes()
+    key.unlink()
+    published = site.publish()
+    assert list(published.lists) == ["issuing-1"]
+    missing = authority.offline(authority.load(site.directory).root)
+    assert published.warnings == (f"crl/root-1.crl: there is no list yet; {missing}",)
+    key.write_bytes(pem)
+    key.chmod(0o600)
+    assert site.publish().changes == ("crl/root-1.crl: there is no list yet",)
+    key.unlink()
+    # From two thirds on it would be signed again if the key were here, from one third on somebody has to bring it.
+    assert site.publish(now=NOW + 200 * DAY).warnings == ()
+    late = site.publish(now=NOW + 300 * DAY)
+    age = f"less than two thirds of its validity are left: it expires at {NOW + 360 * DAY:%Y-%m-%dT%H:%M:%SZ}"
+    assert late.warnings == (f"crl/root-1.crl: {age}; {missing}",)
+    assert list(late.lists) == ["root-1", "issuing-1"]
+    expired = site.publish(now=NOW + 361 * DAY)
+    assert list(expired.lists) == ["issuing-1"]
+    assert not (site.destination / "crl/root-1.crl").exists()
+    assert site.publish(now=NOW + 361 * DAY).changes == ()
 
 
 def test_a_list_that_was_damaged_in_the_ledger_is_reported(site):
@@ -394,7 +430,7 @@ def test_a_destination_that_cannot_be_written_is_named(site):
 @pytest.mark.parametrize("url", ["https://pki.example.com", "http://pki.example.com/", "pki.example.com"])
 def test_a_url_that_would_not_do_is_refused(url):
     with pytest.raises(PkiError) as caught:
-        publish.urls(url)
+        publish.urls(url, None)
     assert str(caught.value) == (
         f"publish_url is {url!r}: give an address that begins with http:// and does not end with a slash"
     )

@@ -27,7 +27,7 @@ Handler = Callable[[socket.socket], None]
 
 @dataclass(frozen=True)
 class Authority:
-    """Files of a root, a server certificate for `server.example` and 127.0.0.1, and a client certificate."""
+    """Files of a root, a server certificate for `server.example` and 127.0.0.1, a client certificate, a foreign one."""
 
     directory: Path
 
@@ -63,11 +63,16 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     root_key = ec.generate_private_key(ec.SECP256R1())
     ca = x509.BasicConstraints(ca=True, path_length=None)
 
-    def sign(subject: str, key: ec.EllipticCurvePrivateKey, *extensions: x509.ExtensionType) -> x509.Certificate:
+    def sign(
+        subject: str,
+        key: ec.EllipticCurvePrivateKey,
+        *extensions: x509.ExtensionType,
+        issuer: tuple[str, ec.EllipticCurvePrivateKey] = ("root", root_key),
+    ) -> x509.Certificate:
         builder = (
             x509.CertificateBuilder()
             .subject_name(_name(subject))
-            .issuer_name(_name("root"))
+            .issuer_name(_name(issuer[0]))
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - dt.timedelta(days=1))
@@ -75,7 +80,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
         )
         for extension in extensions:
             builder = builder.add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))
-        return builder.sign(root_key, hashes.SHA256())
+        return builder.sign(issuer[1], hashes.SHA256())
 
     _write(directory, "ca", sign("root", root_key, ca), root_key)
     for name, usage in (("server", ExtendedKeyUsageOID.SERVER_AUTH), ("client", ExtendedKeyUsageOID.CLIENT_AUTH)):
@@ -83,6 +88,8 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
         address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
         names = x509.SubjectAlternativeName([x509.DNSName(f"{name}.example"), address])
         _write(directory, name, sign(name, key, names, x509.ExtendedKeyUsage([usage])), key)
+    foreign_key = ec.generate_private_key(ec.SECP256R1())
+    _write(directory, "foreign", sign("foreign", foreign_key, issuer=("foreign", foreign_key)), foreign_key)
     return Authority(directory)
 
 
@@ -138,11 +145,14 @@ def serve_tls(serve: Callable[[Handler], int], authority: Authority) -> Callable
         minimum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2,
         maximum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
         client_required: bool = False,
+        ciphers: str | None = None,
         after: Handler = read_until_closed,
     ) -> int:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(authority.certificate("server"), authority.key("server"))
         context.minimum_version, context.maximum_version = minimum, maximum
+        if ciphers:
+            context.set_ciphers(ciphers)
         if client_required:
             context.load_verify_locations(authority.ca)
             context.verify_mode = ssl.CERT_REQUIRED

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import socket
 import ssl
+import threading
 import time
 
 import pytest
-from ansible_collections.bulwark.mqtt.plugins.module_utils._host import probe, tls_wire
+from ansible_collections.bulwark.mqtt.plugins.module_utils._host import probe, proxy_v2, tls_wire
 from ansible_collections.bulwark.mqtt.plugins.module_utils._host.errors import ProbeError
 
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
@@ -165,6 +166,45 @@ def test_the_connack_code_is_returned(serve_tls, authority, connack, code):
     )
 
 
+def test_a_unix_socket_gets_the_header_before_connect(tmp_path):
+    path, received = str(tmp_path / "x.sock"), []
+    header = proxy_v2.header(common_name="meter")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(path)
+        listening.listen()
+
+        def handle():
+            connection, _peer = listening.accept()
+            with connection:
+                while len(received) <= len(header):
+                    received.extend(connection.recv(4096))
+                connection.sendall(CONNACK_NOT_AUTHORIZED)
+                connection.recv(4096)
+
+        broker = threading.Thread(target=handle)
+        broker.start()
+        assert probe.mqtt_connect_local(path=path, timeout=5, header=header) == 5
+        broker.join()
+    assert bytes(received[: len(header)]) == header
+    assert received[len(header)] >> 4 == 1  # CONNECT
+
+
+def test_a_socket_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(ProbeError, match=rf"^{tmp_path}/x\.sock: cannot connect: No such file or directory$"):
+        probe.mqtt_connect_local(path=str(tmp_path / "x.sock"), timeout=1)
+
+
+def test_the_proxy_header_names_a_client_whose_certificate_verified():
+    header = proxy_v2.header(common_name="meter")
+    # Signature, version and command, TCP over IPv4, length (proxy-protocol.txt section 2.2).
+    assert header[:14] == b"\r\n\r\n\0\r\nQUIT\n\x21\x11"
+    assert int.from_bytes(header[14:16], "big") == len(header) - 16
+    # PP2_TYPE_SSL: client flags SSL, CERT_CONN and CERT_SESS, verify 0; PP2_SUBTYPE_SSL_CN.
+    assert header[28] == 0x20
+    assert header[31:36] == b"\x07\0\0\0\0"
+    assert header.endswith(b"\x22\x00\x05meter")
+
+
 @pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])
 def test_a_client_without_a_certificate_learns_the_alert(serve_tls, authority, version):
     port = serve_tls(minimum=version, maximum=version, client_required=True)
@@ -204,6 +244,50 @@ def test_the_group_is_read_from_what_openssl_prints(output, group):
     assert probe.group_in(output) == group
 
 
+STAPLED = """CONNECTED(00000003)
+OCSP response:
+======================================
+OCSP Response Data:
+    OCSP Response Status: successful (0x0)
+    Responses:
+    Certificate ID:
+      Hash Algorithm: sha1
+      Serial Number: 06182EAEA77621F0608C27A11AB6370847C7C5
+    Cert Status: good
+    This Update: Nov 25 06:47:32 2026 GMT
+    Next Update: Dec  2 07:47:32 2026 GMT
+
+Certificate:
+    Data:
+        Serial Number:
+            2a:07:96:c4:5c:15:17:51:6c:42:1a:ee:f9:c7:1a:7e:65:45:83:44
+"""
+
+
+def test_a_staple_is_read_from_what_openssl_prints():
+    assert probe.stapled_in(STAPLED) == probe.Stapled(
+        serial="0006182EAEA77621F0608C27A11AB6370847C7C5",
+        status="good",
+        this_update=1795589252,
+        next_update=1796197652,
+    )
+
+
+def test_a_staple_that_says_revoked_or_has_no_end_is_read_as_it_is():
+    output = STAPLED.replace("Cert Status: good", "Cert Status: revoked")
+    output = output.replace("    Next Update: Dec  2 07:47:32 2026 GMT\n", "")
+    found = probe.stapled_in(output)
+    assert (found.status, found.next_update) == ("revoked", None)
+
+
+@pytest.mark.parametrize(
+    "output",
+    ["OCSP response: no response sent\n", "OCSP Response Data:\n    OCSP Response Status: trylater (0x3)\n", ""],
+)
+def test_no_staple_is_none(output):
+    assert probe.stapled_in(output) is None
+
+
 def test_every_beginning_of_a_server_flight_can_be_read(serve_tls, authority):
     flights = []
     context = probe.client_context(server_name=None)
@@ -219,3 +303,33 @@ def test_every_beginning_of_a_server_flight_can_be_read(serve_tls, authority):
         assert tls_wire.chosen_version(beginning) in (None, 0x0303)
         assert tls_wire.certificate(beginning) in (None, authority.der("server"))
         assert tls_wire.alert(beginning) is None
+
+
+@pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])
+def test_a_client_of_another_authority_is_turned_away_by_name_and_one_of_ours_is_not(serve_tls, authority, version):
+    port = serve_tls(minimum=version, maximum=version, client_required=True)
+    ours = {"certfile": authority.certificate("client"), "keyfile": authority.key("client")}
+    foreign = {"certfile": authority.certificate("foreign"), "keyfile": authority.key("foreign")}
+    assert probe.refusal(**at(port), **ours) is None
+    assert probe.refusal(**at(port), **foreign) == "tlsv1 alert unknown ca"
+
+
+def test_a_server_that_asks_for_no_certificate_lets_everybody_in(serve_tls, authority):
+    foreign = {"certfile": authority.certificate("foreign"), "keyfile": authority.key("foreign")}
+    assert probe.refusal(**at(serve_tls()), **foreign) is None
+
+
+def test_a_port_that_nobody_listens_on_is_no_refusal(free_port, authority):
+    with pytest.raises(ProbeError, match=f"^127.0.0.1:{free_port}: cannot connect: Connection refused$"):
+        probe.refusal(**at(free_port), certfile=authority.certificate("client"), keyfile=authority.key("client"))
+
+
+@pytest.mark.parametrize("client_required", [False, True], ids=["anyone", "client-certificate-required"])
+def test_every_suite_that_the_server_takes_is_found_the_first_one_first(serve_tls, client_required):
+    wanted = ["ECDHE-ECDSA-AES256-SHA", "ECDHE-ECDSA-AES128-GCM-SHA256"]
+    port = serve_tls(maximum=V12, client_required=client_required, ciphers=":".join(wanted))
+    assert probe.suites(**at(port)) == wanted
+
+
+def test_a_server_of_tls_1_3_alone_takes_no_suite_of_1_2(serve_tls):
+    assert probe.suites(**at(serve_tls(minimum=V13))) == []

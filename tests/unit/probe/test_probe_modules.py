@@ -10,7 +10,7 @@ import socket
 import ssl
 
 import pytest
-from ansible_collections.bulwark.mqtt.plugins.module_utils._host import mqtt
+from ansible_collections.bulwark.mqtt.plugins.module_utils._host import mqtt, probe, proxy_v2
 from ansible_collections.bulwark.mqtt.plugins.module_utils._host.errors import ProbeError
 from ansible_collections.bulwark.mqtt.plugins.modules import mqtt_probe, tls_endpoint_info
 
@@ -28,6 +28,7 @@ CLIENT = {
     "username": None,
     "password": None,
     "client_id": None,
+    "forged_name": None,
     "protocol_version": "5",
     "roundtrips": [],
 }
@@ -156,6 +157,36 @@ def test_a_file_that_cannot_be_used_fails(tmp_path):
         with pytest.raises(ProbeError) as caught:
             module.ensure({**CLIENT, "port": 1, "ca": missing}, check_mode=False)
         assert str(caught.value) == f"{missing}: cannot be used as CA file: No such file or directory"
+
+
+def test_a_forged_name_is_claimed_behind_the_handshake_and_before_connect(serve_tls, authority):
+    received = []
+
+    def record(connection):
+        received.append(connection.recv(4096))
+
+    port = serve_tls(after=record)
+    result = mqtt_probe.ensure({**CLIENT, "port": port, "ca": authority.ca, "forged_name": "admin"}, check_mode=True)
+    assert received[0].startswith(proxy_v2.header(common_name="admin"))
+    assert not result["connected"]
+
+
+@pytest.mark.parametrize(("now", "fresh"), [(99, False), (100, True), (199, True), (200, False)])
+def test_a_staple_is_fresh_between_its_two_updates(now, fresh):
+    stapled = probe.Stapled(serial="0" * 39 + "1", status="good", this_update=100, next_update=200)
+    assert tls_endpoint_info.stapling(stapled, now=now) == {
+        "serial": "0" * 39 + "1",
+        "status": "good",
+        "this_update": "1970-01-01T00:01:40Z",
+        "next_update": "1970-01-01T00:03:20Z",
+        "fresh": fresh,
+    }
+
+
+def test_a_staple_without_an_end_stays_fresh():
+    stapled = probe.Stapled(serial="0" * 40, status="good", this_update=100, next_update=None)
+    found = tls_endpoint_info.stapling(stapled, now=10**9)
+    assert (found["fresh"], found["next_update"]) == (True, None)
 
 
 def test_an_endpoint_is_described(serve_tls, authority):

@@ -1,0 +1,22 @@
+# Copyright: (c) 2026, Bulwark contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The filters `firewall_rules`, `firewall_families` and `listening_sockets`, documented beside this file."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+from ..module_utils._firewall import complete, families, listening_sockets
+
+
+class FilterModule:
+    """Ansible looks for this name."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """The filters of this file."""
+        return {
+            "firewall_rules": complete,
+            "firewall_families": families,
+            "listening_sockets": listening_sockets,
+        }

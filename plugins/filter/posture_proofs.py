@@ -1,0 +1,32 @@
+# Copyright: (c) 2026, Bulwark contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The filter `posture_proofs`; its documentation is in posture_proofs.yml."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any, Callable
+
+from ansible.errors import AnsibleFilterError
+
+from ..module_utils._posture.judge import Seen, judge
+from ..module_utils._tls_policy import PROFILES
+
+
+def posture_proofs(seen: Mapping[str, Any], *, profile: str, now: dt.datetime) -> list[dict[str, Any]]:
+    """What the probes saw, judged rule by rule."""
+    if profile not in PROFILES:
+        raise AnsibleFilterError(f"posture_proofs: profile {profile!r} is unknown; use one of {', '.join(PROFILES)}")
+    # now() of a template has no time zone, also where it is asked for UTC.
+    moment = now.replace(tzinfo=dt.timezone.utc)
+    return [proof.facts() for proof in judge(Seen(**seen), profile=profile, now=moment)]
+
+
+class FilterModule:
+    """Ansible looks for this name."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """The filters of this file."""
+        return {"posture_proofs": posture_proofs}

@@ -1,0 +1,124 @@
+# Copyright: (c) 2026, Bulwark contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection: it can change at any time.
+
+"""Making what a device needs: its key, its certificate, and the files that hold them."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from . import authority, build, certificates, keys, ledger
+from .device_decisions import Decision, Examiner
+from .device_files import CHAIN, COMBINED, KEY, PKCS12, Device, Folders, place
+from .device_rows import Raw
+from .device_run import Run
+from .errors import DevicesError
+
+with contextlib.suppress(ImportError):  # _module.py says what is missing
+    from cryptography import x509
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.serialization import pkcs12
+
+_PEM_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----\n?", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a worker made of a batch: rows for the ledger, and what the output staged."""
+
+    count: int
+    rows: list[ledger.Row]
+    written: int
+    staged: Any
+
+
+class Maker:
+    """Makes what devices need, in the process that uses it first."""
+
+    def __init__(self, examiner: Examiner, run: Run, signer: build.Signer | None) -> None:
+        self._examiner = examiner
+        self._run = run
+        self._signer = signer
+        chain = _PEM_CERTIFICATE.findall(examiner.chain.decode())
+        self._chain = [certificates.from_pem(pem.encode(), where="chain") for pem in chain]
+
+    def make(self, batch: Sequence[Raw]) -> Made:
+        """Sign and stage what is due of a batch."""
+        output = self._run.output
+        with authority.disk_errors(output.directory):
+            decisions, refused = self._examiner.decide(batch)
+            if refused:
+                raise self._changed()
+            due = [decision for decision in decisions if decision.due]
+            made = [self._device(decision) for decision in due]
+            return Made(
+                count=len(batch),
+                rows=[row for row, _device in made if row],
+                written=sum(not decision.signs for decision in due),
+                staged=output.stage([device for _row, device in made]) if made else None,
+            )
+
+    def _device(self, decision: Decision) -> tuple[ledger.Row | None, Device]:
+        name, info = decision.row.common_name, decision.info
+        pem, key = b"", None
+        if decision.keeps_key:
+            pem, key = self._kept(name)
+        elif not decision.row.csr:
+            key = keys.generate(decision.spec.key_type or self._run.settings.key_type)
+            pem, info = keys.to_pem(key, passphrase=self._passphrase), keys.info(key.public_key())
+        row = self._issue(decision, info) if decision.signs else None
+        return row, Device(name, self._files(name, pem, key, row.der if row else decision.certificate))
+
+    def _issue(self, decision: Decision, info: bytes) -> ledger.Row:
+        if self._signer is None:
+            raise self._changed()
+        spec = decision.spec
+        form = self._examiner.template(spec)
+        return form.issue(self._signer.key, common_name=spec.common_name, names=spec.names, info=info)
+
+    def _kept(self, name: str) -> tuple[bytes, keys.PrivateKey | None]:
+        """The key that a device has, encrypted if it is to be; opened only where that takes it."""
+        output, settings = self._run.output, self._run.settings
+        found = output.read(name, KEY) if isinstance(output, Folders) else None
+        if found is None:
+            raise self._changed()
+        where = f"{output.directory}/{place(name)}/{KEY}"
+        encrypt = settings.key_passphrase is not None and not keys.is_encrypted(found[0], where=where)
+        if not encrypt and "pkcs12" not in settings.formats:
+            return found[0], None
+        what = settings.key_passphrase.what if settings.key_passphrase else ""
+        key = keys.from_pem(found[0], where=where, passphrase=self._passphrase, what=what)
+        return keys.to_pem(key, passphrase=self._passphrase) if encrypt else found[0], key
+
+    def _files(self, name: str, pem: bytes, key: keys.PrivateKey | None, der: bytes) -> dict[str, bytes]:
+        settings = self._run.settings
+        chain = certificates.der_to_pem(der) + self._examiner.chain
+        files = {KEY: pem} if pem else {}
+        if pem and "combined" in settings.formats:
+            files[COMBINED] = pem + chain
+        if key is not None and "pkcs12" in settings.formats:
+            files[PKCS12] = pkcs12.serialize_key_and_certificates(
+                name.encode(),
+                key,
+                x509.load_der_x509_certificate(der),
+                self._chain,
+                serialization.BestAvailableEncryption(self._passphrase or b""),
+            )
+        return {**files, CHAIN: chain}
+
+    @property
+    def _passphrase(self) -> bytes | None:
+        given = self._run.settings.key_passphrase
+        return given.value.encode() if given else None
+
+    def _changed(self) -> DevicesError:
+        return DevicesError(
+            f"{self._run.source.name} or {self._run.output.directory} was changed during the run: run again, "
+            "with nobody else at work there"
+        )
