@@ -8,6 +8,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv$(addprefix -,$(filter-out python3,$(notdir $(PYTHON))))
 SCENARIOS := $(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml))
+# Scenarios at a time: hosts are waited for more than they compute.
+JOBS ?= 2
 SCRIPTS := .ci/run $(shell grep --files-with-matches --recursive '^\#!/usr/bin/env bash' tests)
 
 bootstrap = PYTHON="$(PYTHON)" tests/tools/bootstrap $(VENV)
@@ -70,7 +72,8 @@ integration: ## Run the integration targets that need no real host
 	tests/tools/ansible_test integration
 
 .PHONY: molecule
-molecule: $(SCENARIOS:%=molecule-%) ## Run every scenario on Debian 12, 13 and 14
+molecule: hosts ## Run every scenario on Debian 12, 13 and 14, JOBS of them at a time
+	$(MAKE) --jobs=$(JOBS) --output-sync=target --no-print-directory $(SCENARIOS:%=molecule-%)
 
 .PHONY: molecule-%
 molecule-%: hosts
