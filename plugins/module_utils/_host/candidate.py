@@ -220,5 +220,10 @@ def _last_words(output: bytes) -> list[str]:
     """Why a program gave up: what it says from its first error on, without time stamps, or else its last lines."""
     lines = [_TIME_STAMP.sub("", line.strip()) for line in output.decode(errors="replace").splitlines()]
     lines = [line for line in lines if line]
-    errors = [number for number, line in enumerate(lines) if "error" in line.lower()]
+    # A warning can speak of an error that nobody gave up over: a bridge's name that does not resolve here.
+    errors = [
+        number
+        for number, line in enumerate(lines)
+        if "error" in line.lower() and not line.lower().startswith("warning")
+    ]
     return lines[errors[0] :][:_WORDS] if errors else lines[-_WORDS:]

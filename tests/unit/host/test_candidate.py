@@ -185,3 +185,10 @@ def _until(condition: object) -> None:
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_a_warning_that_speaks_of_an_error_is_not_why_a_program_gave_up() -> None:
+    said = (
+        b"1700000000: Warning: Error resolving bridge address: x\nConfig loaded\nError: no key\nError found at conf:3\n"
+    )
+    assert candidate._last_words(said) == ["Error: no key", "Error found at conf:3"]
