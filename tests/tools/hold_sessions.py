@@ -84,9 +84,16 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--topic", required=True, help="topic that the identity may use; the broker's name is added")
     parser.add_argument("--stop", type=pathlib.Path, required=True, help="ends when this file appears")
     parser.add_argument("--ready", type=pathlib.Path, required=True, help="written when every session is up")
+    parser.add_argument("--process", type=int, help="ends with this process too: a play that failed touches no file")
     parser.add_argument("--seconds", type=float, default=900, help="ends after this time in any case")
     parser.add_argument("targets", nargs="+", metavar="NAME=ADDRESS:PORT")
     return parser.parse_args()
+
+
+def is_over(*, stop: pathlib.Path, process: int | None, deadline: float) -> bool:
+    """Whether the sessions are to end."""
+    gone = process is not None and not pathlib.Path(f"/proc/{process}").exists()
+    return gone or stop.exists() or time.monotonic() >= deadline
 
 
 def main() -> int:
@@ -110,7 +117,7 @@ def main() -> int:
             return 1
     arguments.ready.touch()
     deadline = time.monotonic() + arguments.seconds
-    while not arguments.stop.exists() and time.monotonic() < deadline:
+    while not is_over(stop=arguments.stop, process=arguments.process, deadline=deadline):
         for session in sessions:
             session.beat()
         time.sleep(arguments.every)

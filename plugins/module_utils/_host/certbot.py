@@ -152,7 +152,7 @@ _REMEDIES: Sequence[tuple[str, str]] = (
         "another program listens on port 80: set certbot_authenticator to webroot or to a DNS plugin",
     ),
     (
-        r"acme:error:(connection|dns|unauthorized|incorrectResponse|caa)|Challenge failed|authorizations failed",
+        r"acme:error:(connection|dns|unauthorized|incorrectResponse|caa)|challenges have failed|failed to authenticate",
         "the CA did not find the challenge: let port 80 reach this host under each name, or use DNS",
     ),
     (

@@ -163,6 +163,13 @@ def test_metrics_that_cannot_be_written_do_not_end_a_run(host: Host) -> None:
             id="port",
         ),
         pytest.param(
+            "Certbot failed to authenticate some domains (authenticator: standalone). The Certificate Authority"
+            " reported these problems:\nDomain: a.example.com\nType: connection\nDetail: dial tcp: connect: connection refused\n"
+            "Failed to renew certificate mqtt with error: Some challenges have failed.",
+            "the CA did not find the challenge: let port 80 reach this host under each name, or use DNS",
+            id="challenge",
+        ),
+        pytest.param(
             "OSError: [Errno 28] No space left on device",
             "the disk is full: make room; what is served stays as it is",
             id="disk",
