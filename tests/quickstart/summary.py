@@ -27,15 +27,18 @@ def near(path: str) -> str:
 
 
 def commands(report: dict[str, Any]) -> tuple[str, str]:
-    """A subscriber and a publisher that speak as the device of the report."""
+    """A publisher and a subscriber that speak as the device of the report.
+
+    A device has one session at a time, so they run one after the other: the broker retains the message.
+    """
     identity = Path(report["identity"])
     common = ["-h", report["address"], "-p", str(report["port"])]
     for option, name in (("--cafile", "ca.pem"), ("--cert", "fullchain.pem"), ("--key", "privkey.pem")):
         common += [option, near(str(identity / name))]
     topic = f"devices/{report['client']}"
-    subscribe = ["mosquitto_sub", *common, "-v", "-t", f"{topic}/#"]
-    publish = ["mosquitto_pub", *common, "-t", f"{topic}/greeting", "-m", "hello"]
-    return shlex.join(subscribe), shlex.join(publish)
+    publish = ["mosquitto_pub", *common, "-r", "-t", f"{topic}/greeting", "-m", "hello"]
+    subscribe = ["mosquitto_sub", *common, "-v", "-C", "1", "-t", f"{topic}/#"]
+    return shlex.join(publish), shlex.join(subscribe)
 
 
 def first_staple(output: str) -> str:
@@ -53,7 +56,7 @@ def logged_name(log: str) -> str:
 def summary(report: dict[str, Any], *, changed: int, logged: str, staple: str) -> str:
     """The text of the summary."""
     identity = report["identity"]
-    subscribe, publish = commands(report)
+    publish, subscribe = commands(report)
     width = max(len(proof["what"]) for proof in report["proofs"])
     return "\n".join(
         [
@@ -65,10 +68,10 @@ def summary(report: dict[str, Any], *, changed: int, logged: str, staple: str) -
             f"Broker's log     client {logged}",
             f"Changed          {f'{changed} tasks' if changed else 'nothing'}",
             "",
-            "Listen as the device, then publish as the device in a second terminal:",
+            "Publish as the device, then read it as the device:",
             "",
-            f"  {subscribe}",
             f"  {publish}",
+            f"  {subscribe}",
             "",
             "Proved from outside:",
             "",
