@@ -45,7 +45,7 @@ def listening_sockets(lines: Iterable[str]) -> list[dict[str, Any]]:
     """Each port that other hosts could reach, with an address to try it at, from what `ss -Htln` lists."""
     found: dict[int, str] = {}
     for line in lines:
-        address, _, port = line.split()[3].rpartition(":")
+        address, _separator, port = line.split()[3].rpartition(":")
         address = address.partition("%")[0].strip("[]")
         if address == "*":
             address = "::"

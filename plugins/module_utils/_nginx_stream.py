@@ -139,7 +139,7 @@ def _host(broker: str) -> str | None:
     """The address of a broker, '' for a unix socket, None for what is neither."""
     if _SOCKET.fullmatch(broker):
         return ""
-    host, _, port = broker.rpartition(":")
+    host, _separator, port = broker.rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
     try:
         address = ipaddress.ip_address(host[1:-1] if bracketed else host)

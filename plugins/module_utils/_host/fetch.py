@@ -53,7 +53,7 @@ def get(url: str, *, limit: int, validators: Mapping[str, str] | None = None) ->
         if validators and name in validators
     }
     place = url
-    for _ in range(REDIRECTS + 1):
+    for _number in range(REDIRECTS + 1):
         status, answer, content = _ask("GET", place, None, headers, limit=limit, deadline=deadline)
         if status == _NOT_MODIFIED and headers:
             return Answer(None, validators or {})

@@ -157,7 +157,7 @@ class _Header:
 
 
 def _read_header(stream: IO[bytes], *, where: str) -> _Header:
-    magic, header, proof, total = (stream.readline(_LINE) for _ in range(4))
+    magic, header, proof, total = (stream.readline(_LINE) for _number in range(4))
     if magic != MAGIC:
         if magic[:-2] == MAGIC[:-2]:
             raise ArchiveError(f"{where} has a format that this version does not know: update the collection")

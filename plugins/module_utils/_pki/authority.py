@@ -384,7 +384,7 @@ def names(directory: Path) -> list[str]:
 
 
 def _order(name: str) -> tuple[int, int]:
-    kind, _, number = name.partition("-")
+    kind, _separator, number = name.partition("-")
     return KINDS.index(kind), int(number)
 
 

@@ -250,7 +250,8 @@ class Examiner:
         try:
             return x509.load_der_x509_certificate(der)
         except ValueError as error:
-            assert self._book is not None
+            if self._book is None:
+                raise
             raise self._book.damaged("a certificate in it cannot be read") from error
 
 

@@ -207,7 +207,7 @@ class Folders(Output):
 
     def _check_exchange(self, staged: Path) -> None:
         """Find out now, not at the first renewal, a year from now."""
-        pair = [Path(tempfile.mkdtemp(dir=staged)) for _ in range(2)]
+        pair = [Path(tempfile.mkdtemp(dir=staged)) for _number in range(2)]
         try:
             filesystem.exchange(*pair)
         except OSError as error:

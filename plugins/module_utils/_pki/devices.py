@@ -97,7 +97,7 @@ class _Seen:
     """Which values come more than once, by 64 bits of their hash: 16 bytes a row, where a set would take 100."""
 
     def __init__(self) -> None:
-        self._parts = [(array("Q"), array("Q")) for _ in range(256)]
+        self._parts = [(array("Q"), array("Q")) for _number in range(256)]
 
     def add(self, hashes: Sequence[int], lines: Sequence[int]) -> None:
         """Note values and the lines that they are on."""

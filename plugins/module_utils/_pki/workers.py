@@ -61,7 +61,7 @@ def _started(function: Callable[[Batch], Result], processes: int) -> Iterator[li
     connections: list[Connection] = []
     workers = []
     try:
-        for _ in range(processes):
+        for _number in range(processes):
             ours, theirs = context.Pipe()
             # A worker closes what it inherits of ours: it ends when its own pipe is closed, by us or by our death.
             worker = context.Process(target=_work, args=(function, theirs, [*connections, ours]), daemon=True)

@@ -165,7 +165,7 @@ def _why(endpoint: Mapping[str, Any]) -> str:
 
 
 def _weak(key_type: str) -> bool:
-    kind, _, size = key_type.partition("-")
+    kind, _separator, size = key_type.partition("-")
     return kind == "rsa" and int(size) < _RSA_BITS
 
 

@@ -250,7 +250,7 @@ def main() -> None:
         for path in (directory, *directory.iterdir()):
             os.chown(path, owner.pw_uid, owner.pw_gid)
         with running(directory) as pids:
-            rounds = [[connect_rate(side, directory, arguments.seconds) for side in SIDES] for _ in range(ROUNDS)]
+            rounds = [[connect_rate(side, directory, arguments.seconds) for side in SIDES] for _number in range(ROUNDS)]
             rates = [statistics.median(rates) for rates in zip(*rounds, strict=True)]
             delays = [latency(side, directory) for side in SIDES]
             for side, rate, delay in zip(SIDES, rates, delays, strict=True):

@@ -41,7 +41,7 @@ def revoke(path: Path, count: int, *, issuer: str, now: dt.datetime) -> None:
     seconds = int(now.timestamp())
     rows = (
         (f"{secrets.randbits(158):040X}", issuer, seconds, seconds + 86400 * 300, seconds, secrets.token_hex(32))
-        for _ in range(count)
+        for _number in range(count)
     )
     connection = sqlite3.connect(path)
     with connection:

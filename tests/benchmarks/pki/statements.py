@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> None:
         signer = made.issuing.unlock(sample.PASSPHRASE)
         revoked = [
             crl.Entry(certificates.serial_hex(x509.random_serial_number()), sample.NOW, "superseded")
-            for _ in range(entries)
+            for _number in range(entries)
         ]
         listed = sample.measure(lambda: crl.build(signer, revoked, number=1, lifetime=LIFETIME, url="", now=sample.NOW))
         print(f"list with {entries} entries: {listed.wall:.2f} s")
