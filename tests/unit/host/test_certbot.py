@@ -164,7 +164,7 @@ def test_metrics_that_cannot_be_written_do_not_end_a_run(host: Host) -> None:
         ),
         pytest.param(
             "Certbot failed to authenticate some domains (authenticator: standalone). The Certificate Authority"
-            " reported these problems:\nDomain: a.example.com\nType: connection\nDetail: dial tcp: connect: connection refused\n"
+            " reported these problems:\nDomain: a.example.com\nType: connection\nDetail: connection refused\n"
             "Failed to renew certificate mqtt with error: Some challenges have failed.",
             "the CA did not find the challenge: let port 80 reach this host under each name, or use DNS",
             id="challenge",
