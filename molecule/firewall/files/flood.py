@@ -20,7 +20,7 @@ import time
 
 ADDRESSES = {"ip": ("192.0.2.1", "192.0.2.9"), "ip6": ("2001:db8::1", "2001:db8:f::1")}
 PORT = 8883
-ROUNDS = 3
+ROUNDS = 2
 SAMPLES = 40
 CONNECTS_PER_SECOND = 2000
 

@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
+import resource
 import select
 import socket
 import sys
 import time
 
-AT_ONCE = 800
+AT_ONCE = 2000
 SECONDS = 0.25
 
 
@@ -39,6 +40,7 @@ def opened(address: str, ports: range) -> list[int]:
 
 
 if __name__ == "__main__":
+    resource.setrlimit(resource.RLIMIT_NOFILE, (2 * AT_ONCE, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     for first in range(1, 65536, AT_ONCE):
         for number in sorted(opened(sys.argv[1], range(first, min(first + AT_ONCE, 65536)))):
             print(number)
