@@ -111,6 +111,8 @@ def check_whole(directory):
         content = path.read_bytes()
         if path.suffix == ".crt":
             x509.load_der_x509_certificate(content)
+        elif path.parent.name == "ca":
+            x509.load_pem_x509_certificates(content)
         elif path.suffix == ".crl":
             crl.read(content)
         elif path.suffix == ".pem":
