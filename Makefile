@@ -72,8 +72,8 @@ integration: ## Run the integration targets that need no real host
 	tests/tools/ansible_test integration
 
 .PHONY: molecule
-molecule: hosts ## Run every scenario on Debian 12, 13 and 14, JOBS of them at a time
-	$(MAKE) --jobs=$(JOBS) --output-sync=target --no-print-directory $(SCENARIOS:%=molecule-%)
+molecule: hosts ## Run every scenario on Debian 12, 13 and 14, JOBS of them at a time; one that fails stops no other
+	$(MAKE) --keep-going --jobs=$(JOBS) --output-sync=target --no-print-directory $(SCENARIOS:%=molecule-%)
 
 .PHONY: molecule-%
 molecule-%: hosts

@@ -123,6 +123,38 @@ options:
           - Waits for the message for one second at most, for messages that should not arrive.
         type: bool
         default: false
+  rival:
+    description:
+      - Another client that connects to the same listener after the O(roundtrips), while the first client is connected.
+      - It publishes where asked. Then it connects once more and claims the client identifier of the first, whose
+        session a broker that binds identifiers to identities does not end for that.
+    type: dict
+    suboptions:
+      certificate:
+        description:
+          - File with that client's certificate and its chain.
+        type: path
+      private_key:
+        description:
+          - File with the key of the O(rival.certificate).
+        type: path
+      username:
+        description:
+          - Name to send in CONNECT.
+        type: str
+      password:
+        description:
+          - Password to send in CONNECT. It needs a O(rival.username).
+        type: str
+      publish_topic:
+        description:
+          - Topic to publish to with QoS 1. The first client waits one second for the message.
+        type: str
+      payload:
+        description:
+          - What to publish.
+        type: str
+        default: ""
 seealso:
   - module: bulwark.mqtt.tls_endpoint_info
 """
@@ -142,6 +174,23 @@ EXAMPLES = r"""
         payload: hello
   register: probe
   failed_when: probe.roundtrips[0].received != "hello" or not probe.roundtrips[1].published.refused
+
+- name: Prove that a sensor cannot end the session of another one, nor read its messages
+  bulwark.mqtt.mqtt_probe:
+    address: broker.example.com
+    ca: /etc/ssl/mqtt/ca.pem
+    certificate: /etc/ssl/mqtt/sensor-1.pem
+    private_key: /etc/ssl/mqtt/sensor-1.key
+    roundtrips:
+      - subscribe_topic: "#"
+        expect_nothing: true
+    rival:
+      certificate: /etc/ssl/mqtt/sensor-2.pem
+      private_key: /etc/ssl/mqtt/sensor-2.key
+      publish_topic: devices/sensor-2/state
+      payload: for nobody else
+  register: probe
+  failed_when: not probe.rival.connected or probe.rival.took_over or probe.rival.overheard
 
 - name: Prove that the plaintext port is closed
   bulwark.mqtt.mqtt_probe:
@@ -222,10 +271,40 @@ roundtrips:
         reason: success
         refused: false
       received: hello
+rival:
+  description: What the O(rival) achieved, V(null) where none was asked for or the first client was not let in.
+  returned: success
+  type: dict
+  contains:
+    connected:
+      description: Whether the broker let it in.
+      type: bool
+    why:
+      description: Why not, V(null) when it did.
+      type: str
+    published:
+      description: The broker's answer to the publication as C(code), C(reason) and C(refused); V(null) without one.
+      type: dict
+    overheard:
+      description: Whether its message reached the first client.
+      type: bool
+    took_over:
+      description: Whether the broker ended the session of the first client for it.
+      type: bool
+  sample:
+    connected: true
+    why: null
+    published:
+      code: 0
+      reason: success
+      refused: false
+    overheard: false
+    took_over: false
 """
 
 import secrets
 import socket
+import ssl
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -233,7 +312,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._host import mqtt, probe, proxy_v2
-from ..module_utils._host.errors import HostError
+from ..module_utils._host.errors import HostError, ProbeError
 from ..module_utils._module import run
 
 VERSIONS = {"3.1.1": mqtt.V311, "5": mqtt.V5}
@@ -285,53 +364,111 @@ def roundtrip(client: mqtt.Client, item: Mapping[str, Any], *, timeout: float) -
     return result
 
 
-def converse(connection: socket.socket, params: Mapping[str, Any], result: dict[str, Any]) -> None:
+def context_of(params: Mapping[str, Any], identity: Mapping[str, Any]) -> ssl.SSLContext:
+    """TLS as this identity speaks it. Raises ProbeError for files that cannot be used."""
+    return probe.client_context(
+        server_name=params["server_name"] or params["address"],
+        cafile=params["ca"],
+        certfile=identity["certificate"],
+        keyfile=identity["private_key"],
+    )
+
+
+def connect(params: Mapping[str, Any], context: ssl.SSLContext) -> socket.socket:
+    """A connection to the listener, with TLS where it is asked for. Raises ProbeError."""
+    address, port, timeout = params["address"], params["port"], params["timeout"]
+    if not params["tls"]:
+        return probe.connect_tcp(address=address, port=port, timeout=timeout)
+    return probe.connect_tls(
+        address=address, port=port, server_name=params["server_name"] or address, timeout=timeout, context=context
+    )
+
+
+def converse(
+    connection: socket.socket, params: Mapping[str, Any], result: dict[str, Any], *, rival: ssl.SSLContext | None
+) -> None:
     """Fill the result with what the broker does, as far as the conversation goes. Raises MqttError."""
     version = VERSIONS[params["protocol_version"]]
     client = mqtt.Client(connection=connection, version=version, timeout=params["timeout"])
-    connack = client.connect(
-        client_id=params["client_id"] or f"bulwark{secrets.token_hex(8)}",
-        username=params["username"],
-        password=params["password"],
-    )
+    client_id = params["client_id"] or f"bulwark{secrets.token_hex(8)}"
+    connack = client.connect(client_id=client_id, username=params["username"], password=params["password"])
     result["connack"] = {"code": connack.code, "reason": mqtt.reason_text(code=connack.code, version=version)}
     result["connected"] = connack.code == 0
     if not result["connected"]:
         return
     for item in params["roundtrips"]:
         result["roundtrips"].append(roundtrip(client, item, timeout=params["timeout"]))
+    if rival:
+        result["rival"] = compete(client, params, rival, client_id=client_id)
+        if result["rival"]["took_over"]:
+            return
     client.disconnect()
+
+
+def compete(
+    client: mqtt.Client, params: Mapping[str, Any], context: ssl.SSLContext, *, client_id: str
+) -> dict[str, Any]:
+    """Let the rival publish, then claim the identifier of a client that is connected; see what becomes of that one."""
+    asked = params["rival"]
+    result = {"connected": False, "why": None, "published": None, "overheard": False, "took_over": False}
+    topic, payload = asked["publish_topic"], asked["payload"].encode()
+    version = VERSIONS[params["protocol_version"]]
+    try:
+        for claimed in (f"bulwark{secrets.token_hex(8)}", client_id):
+            with connect(params, context) as connection:
+                rival = mqtt.Client(connection=connection, version=version, timeout=params["timeout"])
+                connack = rival.connect(client_id=claimed, username=asked["username"], password=asked["password"])
+                if claimed == client_id:
+                    result["took_over"] = not alive(client)
+                elif connack.code:
+                    result["why"] = mqtt.reason_text(code=connack.code, version=version)
+                    break
+                else:
+                    result["connected"] = True
+                    if topic:
+                        result["published"] = answer(rival.publish(topic=topic, payload=payload, qos=1))
+                        heard = received(client, published=(topic, payload), wait=min(params["timeout"], GRACE))
+                        result["overheard"] = heard is not None
+                if connack.code == 0:
+                    rival.disconnect()
+    except HostError as error:
+        # A broker may hang up on somebody who claims what is not his.
+        if not result["connected"]:
+            result["why"] = probe.cause_text(error) if isinstance(error, ProbeError) else str(error)
+    return result
+
+
+def alive(client: mqtt.Client) -> bool:
+    """Whether the broker still answers it."""
+    try:
+        client.ping()
+    except mqtt.MqttError:
+        return False
+    return True
 
 
 def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
     """What happened. Raises ProbeError for arguments that cannot be used."""
-    address, port, timeout = params["address"], params["port"], params["timeout"]
-    name = params["server_name"] or address
-    context = probe.client_context(
-        server_name=name, cafile=params["ca"], certfile=params["certificate"], keyfile=params["private_key"]
-    )
     result: dict[str, Any] = {
         "changed": False,
-        "state": probe.reachability(address=address, port=port, timeout=timeout),
+        "state": probe.reachability(address=params["address"], port=params["port"], timeout=params["timeout"]),
         "connected": False,
         "connack": None,
         "tls_error": None,
         "error": None,
         "roundtrips": [],
+        "rival": None,
     }
+    # Files that cannot be used are an error also where nobody listens.
+    context = context_of(params, params)
+    rival = context_of(params, params["rival"]) if params["rival"] else None
     if result["state"] != "open":
         return result
     try:
-        if params["tls"]:
-            connection: socket.socket = probe.connect_tls(
-                address=address, port=port, server_name=name, timeout=timeout, context=context
-            )
-        else:
-            connection = probe.connect_tcp(address=address, port=port, timeout=timeout)
-        with connection:
+        with connect(params, context) as connection:
             if params["forged_name"]:
                 connection.sendall(proxy_v2.header(common_name=params["forged_name"]))
-            converse(connection, params, result)
+            converse(connection, params, result, rival=rival)
     except probe.TlsError as error:
         result["tls_error"] = probe.cause_text(error)
     except mqtt.MqttError as error:
@@ -370,6 +507,19 @@ def main() -> None:
                     "expect_nothing": {"type": "bool", "default": False},
                 },
                 "required_one_of": [("subscribe_topic", "publish_topic")],
+            },
+            "rival": {
+                "type": "dict",
+                "options": {
+                    "certificate": {"type": "path"},
+                    "private_key": {"type": "path", "no_log": False},
+                    "username": {"type": "str"},
+                    "password": {"type": "str", "no_log": True},
+                    "publish_topic": {"type": "str"},
+                    "payload": {"type": "str", "default": ""},
+                },
+                "required_together": [("certificate", "private_key")],
+                "required_by": {"password": ("username",)},
             },
         },
         required_together=[("certificate", "private_key")],

@@ -52,8 +52,9 @@ class Proof:
 class Seen:
     """What the probes returned: tls_endpoint_info once, mqtt_probe as the client, without one, and on other ports.
 
-    `device` published on the client's own topic first, then on another client's. `forged` is the answer to a client
-    that claims another name in a PROXY header, asked where an edge is in front of the broker.
+    `device` published on the client's own topic first, then on another client's; then it subscribed to everything, and
+    its rival, where there is an `other` client, published and claimed its client identifier. `forged` is the answer to
+    a client that claims another name in a PROXY header, asked where an edge is in front of the broker.
     """
 
     client: str
@@ -62,6 +63,7 @@ class Seen:
     device: Mapping[str, Any]
     anonymous: Mapping[str, Any]
     plaintext: Mapping[int, Mapping[str, Any]]
+    other: str = ""
     forged: Mapping[str, Any] | None = None
     staple_required: bool = False
 
@@ -74,6 +76,7 @@ def judge(seen: Seen, *, profile: str, now: dt.datetime) -> list[Proof]:
         *_judge_tls(seen.endpoint, profile=profile),
         *_judge_identity(seen),
         *_judge_topics(seen),
+        *_judge_rival(seen),
         *_judge_edge(seen),
         *(
             _proof("plaintext", f"Port {port}", answer["state"], answer["state"] in ("closed", "filtered"))
@@ -136,6 +139,30 @@ def _judge_topics(seen: Seen) -> Iterator[Proof]:
     refused = bool(published.get("refused")) and foreign["received"] is None
     found = published.get("reason", "no answer") if foreign["received"] is None else "received"
     yield _proof("foreign_topic", f"Publish on devices/not-{seen.client}/", found, refused)
+
+
+def _judge_rival(seen: Seen) -> Iterator[Proof]:
+    """Two clients of one broker; with one identity there is nothing to ask."""
+    heard, ended = f"Messages of {seen.other or 'another client'}", "Client identifier that another client claims"
+    if not seen.other:
+        for rule, what in (("wildcard", heard), ("takeover", ended)):
+            yield Proof(rule, what, "no second client to ask with", NOT_APPLICABLE)
+        return
+    rival = seen.device["rival"]
+    if not rival or not rival["connected"]:
+        found = f"{seen.other} was not let in ({rival['why']})" if rival else f"{seen.client} was not let in"
+        for rule, what in (("wildcard", heard), ("takeover", ended)):
+            yield Proof(rule, what, found, UNTESTABLE)
+        return
+    published = rival["published"]
+    if not published or published["refused"]:
+        reason = published["reason"] if published else "no answer"
+        yield Proof("wildcard", heard, f"{seen.other} could not publish ({reason})", UNTESTABLE)
+    else:
+        found = "received by a subscription to #" if rival["overheard"] else "not received by a subscription to #"
+        yield _proof("wildcard", heard, found, not rival["overheard"])
+    found = "ended the session" if rival["took_over"] else "both stay connected"
+    yield _proof("takeover", ended, found, not rival["took_over"])
 
 
 def _judge_edge(seen: Seen) -> Iterator[Proof]:

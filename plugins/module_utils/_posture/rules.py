@@ -71,6 +71,18 @@ RULES = {
         Rule("own_topic", "high", "check the patterns of mosquitto_acl", _AUTHORIZATION),
         Rule("foreign_topic", "critical", "bind patterns of mosquitto_acl to the client with %u", _AUTHORIZATION),
         Rule(
+            "wildcard",
+            "critical",
+            "give no pattern of mosquitto_acl a wildcard above the client's name",
+            _AUTHORIZATION,
+        ),
+        Rule(
+            "takeover",
+            "high",
+            "set use_username_as_clientid of the listener to true",
+            ("ETSI EN 303 645 5.5-5", "IEC 62443-3-3 SR 1.2", "IEC 62443-3-3 SR 3.8"),
+        ),
+        Rule(
             "staple",
             "high",
             "run bulwark.mqtt.refresh; look into bulwark-tls status on the host",

@@ -17,6 +17,7 @@ from ansible_collections.bulwark.mqtt.plugins.module_utils._pki import authority
 from ansible_collections.bulwark.mqtt.plugins.module_utils._pki.passphrase import Passphrase
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, padding
 
 NOW = dt.datetime(2026, 11, 23, 12, 0, 0, tzinfo=dt.UTC)
 ROOT_PASSPHRASE = Passphrase("root passphrase 1", "root_passphrase")
@@ -69,6 +70,21 @@ def request(name: str = "a/mqtt", *, key: keys.PrivateKey | None = None, **chang
 def issue_at(authority_: authority.Authority, *requests: issue.Request, now: dt.datetime = NOW, **options: object):
     """The results of issuing these requests."""
     return issue.issue(authority_, requests, **{"policy": POLICY, "passphrase": PASSPHRASE, "now": now, **options})
+
+
+def verify(certificate: x509.Certificate, issuer: keys.PublicKey) -> None:
+    """Raise InvalidSignature unless this key signed it; certificates verify themselves since cryptography 40."""
+    signature, signed, algorithm = (
+        certificate.signature,
+        certificate.tbs_certificate_bytes,
+        certificate.signature_hash_algorithm,
+    )
+    if algorithm is None:
+        issuer.verify(signature, signed)
+    elif isinstance(issuer, ec.EllipticCurvePublicKey):
+        issuer.verify(signature, signed, ec.ECDSA(algorithm))
+    else:
+        issuer.verify(signature, signed, padding.PKCS1v15(), algorithm)
 
 
 def sql(path: Path, statement: str) -> list[sqlite3.Row]:

@@ -227,16 +227,7 @@ def test_a_token_signs_certificates_lists_and_ocsp_signers(tmp_path, key_type, f
     assert published.ocsp
     external_signature = result.certificate
     publish.crl.x509.load_der_x509_certificate(certificates.to_der(external_signature))
-    verify(issuer, external_signature)
-
-
-def verify(issuer, certificate):
-    hash_ = certificate.signature_hash_algorithm
-    if hasattr(issuer, "curve"):
-        issuer.verify(certificate.signature, certificate.tbs_certificate_bytes, external.ec.ECDSA(hash_))
-    else:
-        padding = external.padding.PKCS1v15()
-        issuer.verify(certificate.signature, certificate.tbs_certificate_bytes, padding, hash_)
+    samples.verify(external_signature, issuer)
 
 
 def test_a_root_can_be_in_a_token_too(tmp_path):
@@ -244,8 +235,8 @@ def test_a_root_can_be_in_a_token_too(tmp_path):
     token = Token(tmp_path, "ec-p256")
     goal = replace(goal, root_passphrase=PIN, root_signer=token.signer("root_signer"))
     made = authority.create(tmp_path / "pki", goal, now=samples.NOW)
-    verify(token.key.public_key(), made.root.certificate)
-    verify(token.key.public_key(), made.issuing.certificate)
+    samples.verify(made.root.certificate, token.key.public_key())
+    samples.verify(made.issuing.certificate, token.key.public_key())
 
 
 def test_a_wrong_pin_issues_nothing_and_is_not_in_the_message(tmp_path):

@@ -61,6 +61,13 @@ DEVICE = {
         },
     ],
 }
+RIVAL = {
+    "connected": True,
+    "why": None,
+    "published": {"code": 0, "reason": "success", "refused": False},
+    "overheard": False,
+    "took_over": False,
+}
 CLOSED = {
     "state": "closed",
     **dict.fromkeys(
@@ -103,6 +110,8 @@ def test_nothing_stands_against_an_endpoint_in_order():
         ("Certificate of a foreign authority", "refused (tlsv1 alert unknown ca)", "proved"),
         ("Publish and subscribe on devices/meter/", "received", "proved"),
         ("Publish on devices/not-meter/", "not authorized", "proved"),
+        ("Messages of another client", "no second client to ask with", "not applicable"),
+        ("Client identifier that another client claims", "no second client to ask with", "not applicable"),
         ("Port 1883", "filtered", "proved"),
     ]
 
@@ -163,6 +172,52 @@ def test_every_rule_is_judged():
 )
 def test_what_is_wrong_is_found_and_nothing_else(what, expected):
     assert failed(what) == expected
+
+
+def rivals(**changes):
+    """The proofs of the two rules about a second client."""
+    rival = changes.pop("rival", {**RIVAL, **changes})
+    what = seen(other="thermostat", device={**DEVICE, "rival": rival})
+    return {
+        proof.rule: (proof.found, proof.result)
+        for proof in judge(what, profile="intermediate", now=NOW)
+        if proof.rule in ("wildcard", "takeover")
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "wildcard", "takeover"),
+    [
+        (
+            {},
+            ("not received by a subscription to #", "proved"),
+            ("both stay connected", "proved"),
+        ),
+        (
+            {"overheard": True, "took_over": True},
+            ("received by a subscription to #", "failed"),
+            ("ended the session", "failed"),
+        ),
+        (
+            {"published": {"code": 135, "reason": "not authorized", "refused": True}},
+            ("thermostat could not publish (not authorized)", "untestable"),
+            ("both stay connected", "proved"),
+        ),
+        (
+            {"published": None},
+            ("thermostat could not publish (no answer)", "untestable"),
+            ("both stay connected", "proved"),
+        ),
+        (
+            {"connected": False, "why": "sslv3 alert certificate revoked"},
+            ("thermostat was not let in (sslv3 alert certificate revoked)", "untestable"),
+            ("thermostat was not let in (sslv3 alert certificate revoked)", "untestable"),
+        ),
+        ({"rival": None}, ("meter was not let in", "untestable"), ("meter was not let in", "untestable")),
+    ],
+)
+def test_a_second_client_neither_is_overheard_nor_ends_the_first_ones_session(changes, wildcard, takeover):
+    assert rivals(**changes) == {"wildcard": wildcard, "takeover": takeover}
 
 
 def edge(staple=STAPLE, **changes):
@@ -259,7 +314,7 @@ def test_a_report_counts_and_begins_with_the_most_severe():
         "proved": 26,
         "failed": 2,
         "untestable": 2,
-        "not applicable": 0,
+        "not applicable": 4,
         "severities": {"critical": 1, "high": 0, "medium": 1, "low": 0},
     }
     assert [(item["host"], item["rule"]) for item in made["findings"]] == [("two", "plaintext"), ("one", "key")]

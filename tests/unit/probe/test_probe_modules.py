@@ -31,6 +31,7 @@ CLIENT = {
     "forged_name": None,
     "protocol_version": "5",
     "roundtrips": [],
+    "rival": None,
 }
 
 
@@ -102,6 +103,7 @@ def test_a_roundtrip_tells_what_the_broker_answered_and_what_arrived(serve_tls, 
                 "received": None,
             },
         ],
+        "rival": None,
     }
 
 
@@ -157,6 +159,16 @@ def test_a_file_that_cannot_be_used_fails(tmp_path):
         with pytest.raises(ProbeError) as caught:
             module.ensure({**CLIENT, "port": 1, "ca": missing}, check_mode=False)
         assert str(caught.value) == f"{missing}: cannot be used as CA file: No such file or directory"
+
+
+def test_a_file_of_the_rival_that_cannot_be_used_fails(tmp_path):
+    missing = str(tmp_path / "other.pem")
+    rival = {"certificate": missing, "private_key": missing, "publish_topic": "a", "payload": ""}
+    with pytest.raises(ProbeError) as caught:
+        mqtt_probe.ensure({**CLIENT, "port": 1, "rival": rival}, check_mode=False)
+    assert str(caught.value) == (
+        f"{missing} and {missing}: cannot be used as client certificate and key: No such file or directory"
+    )
 
 
 def test_a_forged_name_is_claimed_behind_the_handshake_and_before_connect(serve_tls, authority):
