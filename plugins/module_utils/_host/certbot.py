@@ -211,15 +211,10 @@ def _deploy_metrics(found: Iterable[Deployed]) -> str:
     lines = [
         "# HELP bulwark_certbot_deploy_success Whether what certbot has is what the lineage has.",
         "# TYPE bulwark_certbot_deploy_success gauge",
-        "# HELP bulwark_certbot_not_after_timestamp_seconds End of the certificate in the lineage.",
-        "# TYPE bulwark_certbot_not_after_timestamp_seconds gauge",
     ]
     for item in found:
         labels = f'{{certificate="{item.certificate.name}",lineage="{item.certificate.lineage}"}}'
         lines.append(f"bulwark_certbot_deploy_success{labels} {0 if item.failure else 1}")
-        if item.not_after:
-            end = dt.datetime.strptime(item.not_after, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=dt.timezone.utc)
-            lines.append(f"bulwark_certbot_not_after_timestamp_seconds{labels} {end.timestamp():.0f}")
     return "\n".join(lines) + "\n"
 
 

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from . import certbot, files, lineage, operations, refresh
+from . import certbot, files, lineage, metrics, operations, refresh
 from .errors import HostError, StoreError
 
 
@@ -42,7 +42,15 @@ def _parser() -> argparse.ArgumentParser:
         help=f"has any of {', '.join(lineage.PARTS)}; what is missing stays as it is",
     )
     status = commands.add_parser("status", help="show the lineages, their certificates and versions")
-    status.add_argument("--json", action="store_true", help="for programs")
+    form = status.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="for programs")
+    form.add_argument(
+        "--metrics",
+        metavar="DIR",
+        nargs="?",
+        const=metrics.DIRECTORY,
+        help=f"probe the endpoints, write {metrics.FILE} for node_exporter into a directory ({metrics.DIRECTORY})",
+    )
     refresh_ = commands.add_parser("refresh", help="fetch revocation lists and stapled responses where that is due")
     refresh_.add_argument("lineage", nargs="*", help="only these; all that declare a refresh unless given")
     refresh_.add_argument("--now", action="store_true", help="ask even where it is not due")
@@ -130,6 +138,9 @@ def _confirm(options: argparse.Namespace) -> None:
 
 
 def _status(options: argparse.Namespace) -> None:
+    if options.metrics:
+        metrics.write(options.metrics, store=lineage.STORE, now=dt.datetime.now(dt.timezone.utc))
+        return
     found = [_status_of(item) for item in lineage.declared_lineages(lineage.STORE)]
     if options.json:
         _say(json.dumps(found, indent=2, sort_keys=True))

@@ -55,6 +55,7 @@ PREVIOUS_VERSIONS = 2
 CLOCK_SKEW = dt.timedelta(minutes=5)
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_SHOWN = "%Y-%m-%dT%H:%M:%SZ"
 
 
 @dataclass(frozen=True)
@@ -401,14 +402,21 @@ def response_facts(lineage: Lineage, version: Mapping[str, bytes], *, now: dt.da
     """Until when the stapled response of a version is good, or what is wrong with it; empty without one."""
     if OCSP not in version:
         return {}
+    said, problem = response(lineage, version, now=now)
+    good = said.next_update if said and not problem else None
+    return {"next_update": show(good) if good else "", "problem": problem}
+
+
+def response(lineage: Lineage, version: Mapping[str, bytes], *, now: dt.datetime) -> tuple[openssl.Ocsp | None, str]:
+    """What the response of a version says, None where it says nothing, and why it is not good; empty if it is."""
+    said = None
     with tempfile.TemporaryDirectory(prefix="bulwark-status-") as scratch:
         try:
-            return {
-                "next_update": show(require_good(answered(lineage, version, scratch=scratch), now=now)),
-                "problem": "",
-            }
+            said = answered(lineage, version, scratch=scratch)
+            require_good(said, now=now)
         except CheckError as failure:
-            return {"next_update": "", "problem": str(failure)}
+            return said, str(failure)
+    return said, ""
 
 
 def _leaf(name: str, pem: bytes) -> openssl.Certificate:
@@ -529,6 +537,11 @@ def _gid(lineage: Lineage, group: str) -> int:
         raise StoreError(f"{lineage.path}: there is no group {group} on this host; run the role tls_store") from None
 
 
-def show(moment: dt.datetime) -> str:
+def show(when: dt.datetime) -> str:
     """A moment in UTC to the second, as RFC 3339 writes it."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return when.strftime(_SHOWN)
+
+
+def moment(shown: str) -> dt.datetime:
+    """The moment that `show` wrote."""
+    return dt.datetime.strptime(shown, _SHOWN).replace(tzinfo=dt.timezone.utc)

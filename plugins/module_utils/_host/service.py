@@ -133,18 +133,35 @@ def _way_back(name: str) -> str:
 
 def check_probe(item: Mapping[str, Any], *, store: str) -> None:
     """One probe of a descriptor; ProbeError says what is served instead."""
+    if item["kind"] != "socket":
+        shown, expected = served(item, store=store)
+        if shown != expected:
+            where, path = probe.endpoint(item["address"], int(item["port"])), _path(_lineage(item, store))
+            raise ProbeError(f"{where}: serves another certificate than {path}")
+    check_answer(item, store=store)
+
+
+def served(item: Mapping[str, Any], *, store: str) -> tuple[bytes, bytes]:
+    """The certificate that the endpoint of a probe serves and the one in the lineage, both DER; ProbeError if none."""
+    of = _lineage(item, store)
+    expected = _certificate(of)
+    found = probe.served_certificate(
+        address=item["address"], port=int(item["port"]), server_name=_server_name(of), timeout=_PROBE_TIMEOUT
+    )
+    return found.der, expected
+
+
+def check_answer(item: Mapping[str, Any], *, store: str) -> None:
+    """The part of a probe that is not about which certificate is served: CONNECT, where the endpoint speaks MQTT."""
     if item["kind"] == "socket":
         _check_socket(item)
-        return
-    address, port = item["address"], int(item["port"])
-    served_lineage = lineage.Lineage(store, item["lineage"])
-    expected = _certificate(served_lineage)
-    server_name = _server_name(served_lineage)
-    served = probe.served_certificate(address=address, port=port, server_name=server_name, timeout=_PROBE_TIMEOUT)
-    if served.der != expected:
-        raise ProbeError(f"{probe.endpoint(address, port)}: serves another certificate than {_path(served_lineage)}")
-    if item["kind"] == "mqtt":
-        _check_connect(item, served_lineage, server_name=server_name)
+    elif item["kind"] == "mqtt":
+        of = _lineage(item, store)
+        _check_connect(item, of, server_name=_server_name(of))
+
+
+def _lineage(item: Mapping[str, Any], store: str) -> lineage.Lineage:
+    return lineage.Lineage(store, item["lineage"])
 
 
 def _check_socket(item: Mapping[str, Any]) -> None:

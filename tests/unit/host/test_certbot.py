@@ -117,7 +117,6 @@ def test_a_certificate_of_another_ca_is_not_installed_and_the_metric_says_so(hos
     assert found.failure.startswith("mqtt/cert.pem: does not verify to mqtt/roots.pem: ")
     assert host.served() == leaf.pem
     assert 'bulwark_certbot_deploy_success{certificate="mqtt",lineage="mqtt"} 0\n' in host.metrics()
-    assert "bulwark_certbot_not_after_timestamp_seconds" in host.metrics()
 
 
 def test_a_run_that_is_killed_leaves_a_metric_that_says_no(host: Host) -> None:
