@@ -93,6 +93,7 @@ docs: ## Write the generated parts of the documentation and check the plugins'
 	$(activate)
 	python tests/tools/role_readme.py
 	python tests/tools/plugin_index.py
+	python tests/tools/fleet_schema.py
 	antsibull-docs lint-collection-docs --plugin-docs .
 
 .PHONY: build

@@ -36,6 +36,12 @@ def test_an_import_that_a_host_cannot_satisfy_is_found(write: Write, source: str
     assert finding in found
 
 
+def test_only_the_packages_beside_that_are_named_may_be_imported(write: Write):
+    path = write("x.py", "from .._pki.names import parse\nfrom .._host.files import put\n")
+    [found] = python_source.foreign_imports(path, beside=frozenset({"_pki"}))
+    assert "x.py:2: imports from outside its package" in found
+
+
 def test_the_standard_library_its_own_package_and_what_is_allowed_may_be_imported(write: Write):
     path = write("x.py", "import json\nfrom . import files\nfrom .errors import E\nfrom cryptography import x509\n")
     assert python_source.foreign_imports(path, allowed=frozenset({"cryptography"})) == []

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
+import fleet_schema
 import generated
 import plugin_index
 import pytest
@@ -41,7 +42,7 @@ def test_there_are_pages_and_examples_to_check():
     assert INVENTORIES
 
 
-@pytest.mark.parametrize("generator", [role_readme, plugin_index], ids=["role_readme", "plugin_index"])
+@pytest.mark.parametrize("generator", [role_readme, plugin_index, fleet_schema], ids=lambda tool: tool.__name__)
 def test_generated_text_is_up_to_date(generator: ModuleType):
     nothing(f"{path}: run `make docs`" for path in generated.outdated(generator.wanted(tree.ROOT)))
 

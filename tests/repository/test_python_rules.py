@@ -33,6 +33,12 @@ def test_the_pki_core_imports_only_cryptography_and_no_ansible():
     nothing(found for path in paths for found in python_source.foreign_imports(path, allowed=allowed))
 
 
+def test_the_core_of_the_fleet_imports_yaml_and_the_rules_of_names_and_no_ansible():
+    libraries, beside = frozenset({"yaml"}), frozenset({"_pki"})
+    paths = sources("plugins/module_utils/_fleet/**/*.py")
+    nothing(found for path in paths for found in python_source.foreign_imports(path, allowed=libraries, beside=beside))
+
+
 def test_everything_that_ansible_sends_to_hosts_is_python_39():
     paths = sources("plugins/module_utils/**/*.py", "plugins/modules/*.py")
     nothing(found for path in paths for found in python_source.newer_python(path))

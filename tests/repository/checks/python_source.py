@@ -55,12 +55,17 @@ def imports(path: Path) -> Iterator[tuple[int, int, str]]:
             yield node.lineno, node.level, (node.module or "").split(".")[0]
 
 
-def foreign_imports(path: Path, *, allowed: frozenset[str] = frozenset()) -> list[str]:
-    """Imports of anything but the oldest Python's standard library, the file's own package, and what is allowed."""
+def foreign_imports(
+    path: Path, *, allowed: frozenset[str] = frozenset(), beside: frozenset[str] = frozenset()
+) -> list[str]:
+    """Imports of anything but the oldest Python's standard library, the file's own package, and what is allowed.
+
+    `allowed` are other libraries, `beside` are packages next to the file's own.
+    """
     found = []
     for line, level, name in imports(path):
         library = name in sys.stdlib_module_names and name not in _NEWER_LIBRARY
-        if level > 1:
+        if level > 1 and not (level == 2 and name in beside):
             found.append(
                 f"{path}:{line}: imports from outside its package, which is copied to hosts or kept pure on its own"
             )

@@ -1,0 +1,348 @@
+# Copyright: (c) 2026, Bulwark contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection: it can change at any time.
+"""From an intent to hosts, groups and plain variables of roles. It knows no Ansible, so other targets can use it.
+
+Each engine is a function in `_ENGINES`; what is fleet-wide, of a domain or of a host is set in that group or host only.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Callable
+
+from .model import Authority, Domain, Fleet, Host, Topics
+
+Variables = dict[str, Any]
+
+# The name that Ansible gives the host, for hosts whose names another inventory knows.
+_ANY_HOST = "{{ inventory_hostname }}"
+_PROXY_SOCKET = "/run/bulwark-mqtt/proxy.sock"
+_PASSWORD_SOCKET = "/run/bulwark-mqtt/password.sock"
+_NGINX_GROUP = "bulwark-nginx"
+_MOSQUITTO_GROUP = "mosquitto"
+_LINEAGE = "mqtt"
+_SYSTEM_ROOTS = "/etc/ssl/certs/ca-certificates.crt"
+
+
+@dataclass(frozen=True)
+class Group:
+    """A group: the hosts and groups in it, and their variables."""
+
+    hosts: tuple[str, ...] = ()
+    children: tuple[str, ...] = ()
+    variables: Variables = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """The fleet as an inventory: groups by name, and each host's own variables."""
+
+    groups: Mapping[str, Group]
+    hosts: Mapping[str, Variables]
+
+
+def slug(name: str) -> str:
+    """A domain's name as a part of a group's name."""
+    return re.sub(r"[^a-z0-9]", "_", name)
+
+
+def probe_name(host: str) -> str:
+    """The name of the client that proves a broker from the host itself."""
+    return f"probe.{host}"
+
+
+def domain_groups(domain: Domain) -> tuple[str, str, str]:
+    """The groups of a domain: of all its hosts, of its brokers, of its edges."""
+    name = slug(domain.name)
+    return f"domain_{name}", f"brokers_{name}", f"edges_{name}"
+
+
+def compile_fleet(fleet: Fleet) -> Compiled:
+    """Hosts and groups with the variables that the intent means, the same for the same intent."""
+    groups: dict[str, Group] = {}
+    hosts: dict[str, Variables] = {}
+    engines: dict[str, list[str]] = {}
+    nginx: list[str] = []
+    for domain in fleet.domains:
+        of_all, of_brokers, of_edges = domain_groups(domain)
+        hosts.update({domain.host(name): _host(domain, name, host) for name, host in domain.brokers.items()})
+        hosts.update({domain.host(name): _edge_host(domain, name, host) for name, host in domain.edges.items()})
+        variables = _ENGINES[domain.engine](fleet, domain)
+        if domain.brokers_group:
+            variables.update(_broker_certificates(domain, _ANY_HOST, ()))
+        if domain.edge.topology == "nginx":
+            variables.update(_nginx(fleet, domain))
+            nginx.append(of_brokers)
+        groups[of_brokers] = _group(domain, domain.brokers, domain.brokers_group, variables)
+        engines.setdefault(domain.engine, []).append(of_brokers)
+        if domain.edge_is_apart:
+            variables = _nginx(fleet, domain)
+            if domain.edges_group:
+                variables.update(_edge_certificates(domain, _ANY_HOST, ()))
+            groups[of_edges] = _group(domain, domain.edges, domain.edges_group, variables)
+            nginx.append(of_edges)
+        children = (of_brokers, of_edges) if domain.edge_is_apart else (of_brokers,)
+        groups[of_all] = Group(children=children, variables=_common(domain))
+    for engine, children_of_engine in engines.items():
+        groups[engine] = Group(children=tuple(children_of_engine))
+    if nginx:
+        groups["nginx_stream"] = Group(children=tuple(nginx))
+    groups["bulwark"] = Group(
+        children=tuple(domain_groups(domain)[0] for domain in fleet.domains), variables=_authority(fleet)
+    )
+    return Compiled(groups=groups, hosts=hosts)
+
+
+def _group(domain: Domain, hosts: Mapping[str, Host], other: str | None, variables: Variables) -> Group:
+    return Group(
+        hosts=tuple(domain.host(name) for name in hosts), children=(other,) if other else (), variables=variables
+    )
+
+
+def _given(prefix: str, values: Mapping[str, Any]) -> Variables:
+    """Variables of what is not None, with lists in the place of tuples."""
+    return {
+        f"{prefix}{name}": list(value) if isinstance(value, tuple) else value
+        for name, value in values.items()
+        if value is not None
+    }
+
+
+def _fields(record: Any) -> dict[str, Any]:
+    """What a record of the model says, by its keys; values as they are, where asdict would take them apart."""
+    return {known.name: getattr(record, known.name) for known in dataclasses.fields(record) if known.name != "at"}
+
+
+def _authority(fleet: Fleet) -> Variables:
+    authority: Authority = fleet.authority
+    staples = any(
+        domain.certificates.private
+        and domain.edge.topology in {"nginx", "reencrypt"}
+        and domain.edge.stapling != "none"
+        for domain in fleet.domains
+    )
+    return _given(
+        "pki_",
+        {
+            "passphrase": authority.passphrase,
+            "root_passphrase": authority.root_passphrase,
+            "backup_passphrase": authority.backup_passphrase,
+            "host": authority.host,
+            "directory": authority.directory,
+            "organization": fleet.organization,
+            "key_type": authority.key_type,
+            "permitted_dns": authority.permitted_domains,
+            "permitted_addresses": authority.permitted_networks,
+            "publish_url": authority.publish_url,
+            "crl_enabled": authority.revocation_lists,
+            "ocsp_enabled": staples,
+            "clients": tuple({"common_name": name} for name in authority.clients),
+        },
+    )
+
+
+def _common(domain: Domain) -> Variables:
+    """What all hosts of a domain have."""
+    rules = {key: value for key, value in _fields(domain.firewall).items() if key != "mode"}
+    variables = {
+        "firewall_state": "absent" if domain.firewall.mode == "absent" else "present",
+        "firewall_mode": "close_plaintext" if domain.firewall.mode == "absent" else domain.firewall.mode,
+        **_given("firewall_", rules),
+        "posture_port": domain.ports.certificate,
+        "posture_tls_profile": domain.tls_profile,
+    }
+    if domain.firewall.plaintext_ports:
+        variables["posture_plaintext_ports"] = list(domain.firewall.plaintext_ports)
+    if domain.edge.topology == "nginx" and domain.edge.stapling == "required":
+        variables["posture_staple_required"] = True
+    if domain.certificates.certbot:
+        variables.update(_given("certbot_", _fields(domain.certificates.certbot)))
+    return variables
+
+
+def _host(domain: Domain, name: str, host: Host) -> Variables:
+    full = domain.host(name)
+    return {**_connection(host), **_broker_certificates(domain, full, host.names)}
+
+
+def _edge_host(domain: Domain, name: str, host: Host) -> Variables:
+    full = domain.host(name)
+    return {**_connection(host), **_edge_certificates(domain, full, host.names)}
+
+
+def _connection(host: Host) -> Variables:
+    return {"ansible_host": host.address} if host.address else {}
+
+
+def _broker_certificates(domain: Domain, host: str, more: tuple[str, ...]) -> Variables:
+    reader = _NGINX_GROUP if domain.edge.topology == "nginx" else _MOSQUITTO_GROUP
+    return _certificates(domain, host, more, reader=reader)
+
+
+def _edge_certificates(domain: Domain, host: str, more: tuple[str, ...]) -> Variables:
+    if domain.edge.topology == "passthrough":
+        # It ends no TLS.
+        return {"tls_store_lineages": [_probe_lineage(host)], "pki_certificates": [_probe_certificate(host)]}
+    return _certificates(domain, host, more, reader=_NGINX_GROUP)
+
+
+def _certificates(domain: Domain, host: str, more: tuple[str, ...], *, reader: str) -> Variables:
+    """The lineages of a host that ends TLS, and where their certificates come from."""
+    names = list(dict.fromkeys((host, *more, *domain.names)))
+    lineages = [{"name": _LINEAGE, "purpose": "server", "names": names, "group": reader}, _probe_lineage(host)]
+    variables: Variables = {"tls_store_lineages": lineages, "pki_certificates": [_probe_certificate(host)]}
+    if domain.certificates.private:
+        server = {"lineage": _LINEAGE, "profile": "server", "names": names}
+        # A common name has at most 64 characters (RFC 5280, appendix A.1); the host's has fewer, with its probe's.
+        variables["pki_certificates"].insert(0, {**server, "common_name": host})
+        return variables
+    variables["pki_trusting_lineages"] = [_LINEAGE]
+    if domain.certificates.certbot:
+        variables["certbot_certificates"] = [{"lineage": _LINEAGE, "names": names}]
+    if domain.certificates.provided:
+        variables["provided_certificates"] = [
+            {"lineage": _LINEAGE, **_given("", _fields(domain.certificates.provided))}
+        ]
+    return variables
+
+
+def _probe_lineage(host: str) -> Variables:
+    return {"name": "probe", "purpose": "client", "names": [probe_name(host)], "group": "root"}
+
+
+def _probe_certificate(host: str) -> Variables:
+    return {"lineage": "probe", "profile": "client", "names": [probe_name(host)]}
+
+
+def _passwords(fleet: Fleet, domain: Domain) -> dict[str, Any]:
+    return {
+        name: password for known in fleet.classes(domain).values() for name, password in known.members.passwords.items()
+    }
+
+
+def _mosquitto(fleet: Fleet, domain: Domain) -> Variables:
+    """The variables of the role mosquitto."""
+    passwords = _passwords(fleet, domain)
+    variables: Variables = {
+        "mosquitto_tls_profile": domain.tls_profile,
+        "mosquitto_listeners": _mosquitto_listeners(fleet, domain, with_passwords=bool(passwords)),
+        "mosquitto_users": [{"name": name, "password": password} for name, password in passwords.items()],
+    }
+    if domain.edge.topology == "nginx":
+        variables["mosquitto_socket_group"] = _NGINX_GROUP
+    if fleet.devices:
+        variables["mosquitto_acl"] = _mosquitto_acl(fleet, domain)
+    return variables
+
+
+def _mosquitto_listeners(fleet: Fleet, domain: Domain, *, with_passwords: bool) -> list[Variables]:
+    if domain.edge.topology == "nginx":
+        proxied = {"socket": _PROXY_SOCKET, "proxy_protocol": True, "identity": "certificate"}
+        return [proxied, *([{"socket": _PASSWORD_SOCKET, "identity": "password"}] if with_passwords else [])]
+    sources = {"sources": list(domain.sources)} if domain.sources else {}
+    listeners = []
+    if domain.edge.topology != "reencrypt":
+        crl = {"crl": True} if fleet.authority.revocation_lists else {}
+        listeners.append(
+            {"port": domain.ports.certificate, "lineage": _LINEAGE, "identity": "certificate", **crl, **sources}
+        )
+    if with_passwords:
+        listeners.append({"port": domain.ports.password, "lineage": _LINEAGE, "identity": "password", **sources})
+    return listeners
+
+
+def _mosquitto_acl(fleet: Fleet, domain: Domain) -> Variables:
+    patterns: list[Variables] = []
+    groups: list[Variables] = []
+    for name, known in fleet.classes(domain).items():
+        topics = _topics(known.topics)
+        if known.members.everybody:
+            patterns += topics
+        else:
+            members = [*known.members.names, *known.members.passwords]
+            groups.append({"name": name, "members": members, "topics": topics})
+    return {"patterns": patterns, "groups": groups}
+
+
+def _topics(topics: Topics) -> list[Variables]:
+    return [
+        {"access": access, "topic": topic}
+        for access in ("deny", "read", "write", "readwrite")
+        for topic in getattr(topics, access)
+    ]
+
+
+def _nginx(fleet: Fleet, domain: Domain) -> Variables:
+    """The variables of the role nginx_stream."""
+    return {
+        "nginx_stream_source": domain.edge.source,
+        "nginx_stream_tls_profile": domain.tls_profile,
+        "nginx_stream_servers": [
+            {**server, **({"sources": list(domain.sources)} if domain.sources else {})}
+            for server in _NGINX_SERVERS[domain.edge.topology](fleet, domain)
+        ],
+    }
+
+
+def _stapling(domain: Domain) -> str:
+    return "off" if domain.edge.stapling == "none" else domain.edge.stapling
+
+
+def _here(fleet: Fleet, domain: Domain) -> list[Variables]:
+    """Servers that end TLS in front of the broker on the same host."""
+    common = {"topology": "nginx", "lineage": _LINEAGE, "stapling": _stapling(domain)}
+    certificate = {
+        "port": domain.ports.certificate,
+        **common,
+        "identity": "certificate",
+        "crl": fleet.authority.revocation_lists,
+        "brokers": [f"unix:{_PROXY_SOCKET}"],
+    }
+    if not _passwords(fleet, domain):
+        return [certificate]
+    password = {
+        "port": domain.ports.password,
+        **common,
+        "identity": "password",
+        "brokers": [f"unix:{_PASSWORD_SOCKET}"],
+    }
+    return [certificate, password]
+
+
+def _passed_through(fleet: Fleet, domain: Domain) -> list[Variables]:
+    """Servers that leave TLS to brokers elsewhere."""
+    ports = [domain.ports.certificate, *([domain.ports.password] if _passwords(fleet, domain) else [])]
+    return [{"port": port, "topology": "passthrough", "brokers": _addresses(domain, port)} for port in ports]
+
+
+def _encrypted_again(fleet: Fleet, domain: Domain) -> list[Variables]:
+    """The server that ends TLS and speaks TLS to brokers elsewhere."""
+    server = {
+        "port": domain.ports.password,
+        "topology": "reencrypt",
+        "lineage": _LINEAGE,
+        "identity": "password",
+        "stapling": _stapling(domain),
+        "brokers": _addresses(domain, domain.ports.password),
+        "broker_name": domain.names[0],
+    }
+    # The lineage's ca.pem is the clients' CA; brokers with public certificates verify to the system's roots.
+    return [server if domain.certificates.private else {**server, "broker_ca": _SYSTEM_ROOTS}]
+
+
+def _addresses(domain: Domain, port: int) -> list[str]:
+    addresses = [host.address or "" for host in domain.brokers.values()]
+    return [f"[{address}]:{port}" if ":" in address else f"{address}:{port}" for address in addresses]
+
+
+_ENGINES: Mapping[str, Callable[[Fleet, Domain], Variables]] = {"mosquitto": _mosquitto}
+_NGINX_SERVERS: Mapping[str, Callable[[Fleet, Domain], list[Variables]]] = {
+    "nginx": _here,
+    "passthrough": _passed_through,
+    "reencrypt": _encrypted_again,
+}
