@@ -10,7 +10,7 @@ name: fleet
 version_added: 1.0.0
 short_description: A fleet of MQTT brokers from an intent in one file
 author:
-  - Bulwark contributors
+  - Bulwark contributors (@bulwark-mqtt)
 description:
   - Reads C(fleet.yml), which describes domains, brokers, certificates, edges, classes of devices and the firewall, and
     compiles it to hosts, groups and plain variables of the collection's roles. C(ansible-inventory --list) shows them.

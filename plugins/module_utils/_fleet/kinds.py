@@ -10,14 +10,16 @@ mean to each other is in `rules.py`.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Callable, Protocol
 
-import yaml
-
 from .problems import Reading, unknown
+
+with contextlib.suppress(ImportError):  # ansible-core brings it; hosts, which get no inventory, may lack it
+    import yaml
 
 _STR = "tag:yaml.org,2002:str"
 _NULL = "tag:yaml.org,2002:null"

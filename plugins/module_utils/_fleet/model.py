@@ -19,7 +19,7 @@ PLUGIN = "bulwark.mqtt.fleet"
 ABSENT_ENGINES = {"emqx": "has no role in this release"}
 _ABSENT_PARTS = {
     "clusters": "is for engines that cluster, and this release has a role for none; take it out",
-    "monitoring": "has no role in this release; take it out",
+    "monitoring": "is not compiled in this release; take it out, and set the role's variables in group_vars",
 }
 
 SecretText = Union[str, Encrypted]

@@ -6,23 +6,24 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
-
-import yaml
 
 from .model import FLEET, PLUGIN, Fleet
 from .problems import FleetError, Problem, Reading
 from .rules import apply
 
-# The C parser where PyYAML has it: the same nodes, ten times as fast.
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+with contextlib.suppress(ImportError):  # see kinds.py
+    import yaml
 
 
 def read(text: str, *, file: str) -> Fleet:
     """The intent. Raises FleetError: first with all that no value may be, then with all that does not fit together."""
     reading = Reading()
+    # The C parser where PyYAML has it: the same nodes, ten times as fast.
+    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        node = yaml.compose(text, Loader=_LOADER)
+        node = yaml.compose(text, Loader=loader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise FleetError(file, [Problem(line=line, key="the file", text=f"is no YAML: {error.problem}")]) from error
