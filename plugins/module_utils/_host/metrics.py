@@ -194,6 +194,6 @@ def _of_firewall() -> Iterator[Sample]:
         return
     for item in found:
         if "counter" in item:
-            rule, _, event = item["counter"]["name"].partition(".")
+            rule, _dot, event = item["counter"]["name"].partition(".")
             labels = {"rule": rule, "event": event or "dropped"}
             yield Sample("bulwark_firewall_packets_total", labels, item["counter"]["packets"])
