@@ -14,6 +14,8 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ._host.probe import endpoint
+
 
 def target_files(
     hosts: Iterable[Mapping[str, Any]], *, directory: str, inventory: Sequence[str], there: Iterable[str]
@@ -53,8 +55,7 @@ def _jobs(host: Mapping[str, Any]) -> Iterable[tuple[str, list[dict[str, Any]]]]
 
 
 def _group(address: str, port: int, labels: Mapping[str, str]) -> dict[str, Any]:
-    where = f"[{address}]" if ":" in address else address
-    return {"targets": [f"{where}:{port}"], "labels": dict(labels)}
+    return {"targets": [endpoint(address, port)], "labels": dict(labels)}
 
 
 def _file(name: str, job: str, groups: Sequence[Mapping[str, Any]], directory: str) -> dict[str, Any]:

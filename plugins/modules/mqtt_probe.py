@@ -384,16 +384,28 @@ def connect(params: Mapping[str, Any], context: ssl.SSLContext) -> socket.socket
     )
 
 
+def introduce(
+    connection: socket.socket, params: Mapping[str, Any], identity: Mapping[str, Any], *, client_id: str
+) -> tuple[mqtt.Client, dict[str, Any]]:
+    """A client that has sent CONNECT, and the broker's answer as it is returned. Raises MqttError."""
+    version = VERSIONS[params["protocol_version"]]
+    client = mqtt.Client(connection=connection, version=version, timeout=params["timeout"])
+    connack = client.connect(client_id=client_id, username=identity["username"], password=identity["password"])
+    return client, {"code": connack.code, "reason": mqtt.reason_text(code=connack.code, version=version)}
+
+
+def random_id() -> str:
+    """A client identifier that nobody has."""
+    return f"bulwark{secrets.token_hex(8)}"
+
+
 def converse(
     connection: socket.socket, params: Mapping[str, Any], result: dict[str, Any], *, rival: ssl.SSLContext | None
 ) -> None:
     """Fill the result with what the broker does, as far as the conversation goes. Raises MqttError."""
-    version = VERSIONS[params["protocol_version"]]
-    client = mqtt.Client(connection=connection, version=version, timeout=params["timeout"])
-    client_id = params["client_id"] or f"bulwark{secrets.token_hex(8)}"
-    connack = client.connect(client_id=client_id, username=params["username"], password=params["password"])
-    result["connack"] = {"code": connack.code, "reason": mqtt.reason_text(code=connack.code, version=version)}
-    result["connected"] = connack.code == 0
+    client_id = params["client_id"] or random_id()
+    client, result["connack"] = introduce(connection, params, params, client_id=client_id)
+    result["connected"] = result["connack"]["code"] == 0
     if not result["connected"]:
         return
     for item in params["roundtrips"]:
@@ -412,29 +424,26 @@ def compete(
     asked = params["rival"]
     result = {"connected": False, "why": None, "published": None, "overheard": False, "took_over": False}
     topic, payload = asked["publish_topic"], asked["payload"].encode()
-    version = VERSIONS[params["protocol_version"]]
     try:
-        for claimed in (f"bulwark{secrets.token_hex(8)}", client_id):
-            with connect(params, context) as connection:
-                rival = mqtt.Client(connection=connection, version=version, timeout=params["timeout"])
-                connack = rival.connect(client_id=claimed, username=asked["username"], password=asked["password"])
-                if claimed == client_id:
-                    result["took_over"] = not alive(client)
-                elif connack.code:
-                    result["why"] = mqtt.reason_text(code=connack.code, version=version)
-                    break
-                else:
-                    result["connected"] = True
-                    if topic:
-                        result["published"] = answer(rival.publish(topic=topic, payload=payload, qos=1))
-                        heard = received(client, published=(topic, payload), wait=min(params["timeout"], GRACE))
-                        result["overheard"] = heard is not None
-                if connack.code == 0:
-                    rival.disconnect()
-    except HostError as error:
+        with connect(params, context) as connection:
+            rival, connack = introduce(connection, params, asked, client_id=random_id())
+            if connack["code"]:
+                return {**result, "why": connack["reason"]}
+            result["connected"] = True
+            if topic:
+                result["published"] = answer(rival.publish(topic=topic, payload=payload, qos=1))
+                heard = received(client, published=(topic, payload), wait=min(params["timeout"], GRACE))
+                result["overheard"] = heard is not None
+            rival.disconnect()
+        with connect(params, context) as connection:
+            rival, connack = introduce(connection, params, asked, client_id=client_id)
+            result["took_over"] = not alive(client)
+            if connack["code"] == 0:
+                rival.disconnect()
+    except ProbeError as error:
         # A broker may hang up on somebody who claims what is not his.
         if not result["connected"]:
-            result["why"] = probe.cause_text(error) if isinstance(error, ProbeError) else str(error)
+            result["why"] = probe.cause_text(error)
     return result
 
 

@@ -62,6 +62,11 @@ def _is(node: yaml.Node) -> str:
     return f"{node.value!r} is text"
 
 
+def _below(at: str, key: str) -> str:
+    """A key of what is at a key; the file itself has none."""
+    return f"{at}.{key}" if at else key
+
+
 def _anchored(pattern: str) -> str:
     return f"^(?:{pattern})$"
 
@@ -74,13 +79,17 @@ class Text:
     remedy: str = "give text in one line"
     longest: int = 8192
 
+    def admits(self, text: str) -> bool:
+        """Whether this can be the text."""
+        return len(text) <= self.longest and re.fullmatch(self.pattern, text) is not None
+
     def read(self, node: yaml.Node, at: str, reading: Reading) -> str | None:
         """The text."""
         if not isinstance(node, yaml.ScalarNode) or node.tag == _NULL:
             reading.report(at, f"{_is(node)}; {self.remedy}")
         elif node.tag != _STR:
             reading.report(at, f"{_is(node)}; {self.remedy}, in quotes")
-        elif not re.fullmatch(self.pattern, node.value) or len(node.value) > self.longest:
+        elif not self.admits(node.value):
             reading.report(at, f"{_shown(node.value)} cannot be; {self.remedy}")
         else:
             return str(node.value)
@@ -229,7 +238,7 @@ def _entries(node: yaml.MappingNode, at: str, reading: Reading) -> dict[str, yam
             reading.report(at or "the file", text, line=line)
             continue
         key = str(key_node.value)
-        where = f"{at}.{key}" if at else key
+        where = _below(at, key)
         if key in found:
             reading.report(where, f"is there twice, first in line {first[key]}; keep one", line=line)
             continue
@@ -256,7 +265,7 @@ class MapOf:
         values = {}
         for name, value in _entries(node, at, reading).items():
             where = f"{at}.{name}"
-            if not re.fullmatch(self.names.pattern, name) or len(name) > self.names.longest:
+            if not self.names.admits(name):
                 reading.report(where, f"the name {_shown(name)} cannot be; {self.names.remedy}")
             values[name] = self.of.read(value, where, reading)
         return values
@@ -304,12 +313,12 @@ class Record:
             return None
         values = {}
         for key, known in self.fields.items():
-            where = f"{at}.{key}" if at else key
+            where = _below(at, key)
             values[key] = known.kind.read(given[key], where, reading) if key in given else known.default
             if known.required and key not in given:
                 reading.report(where, f"is missing; {known.about}", line=node.start_mark.line + 1)
         for key in given:
-            where = f"{at}.{key}" if at else key
+            where = _below(at, key)
             if key in self.absent:
                 reading.report(where, self.absent[key])
             elif key not in self.fields:

@@ -11,12 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Union
 
+from .._pki.keys import KEY_TYPES
+from .._pki.names import COMMON_NAME
 from .kinds import Choice, Either, Encrypted, Field, Flag, ListOf, MapOf, Number, Record, Secret, Text
 
 PLUGIN = "bulwark.mqtt.fleet"
 
 # What no role deploys yet. The engine's or the part's own module takes the place of its words here.
-ABSENT_ENGINES = {"emqx": "has no role in this release"}
+_ABSENT_ENGINES = {"emqx": "has no role in this release"}
 _ABSENT_PARTS = {
     "clusters": "is for engines that cluster, and this release has a role for none; take it out",
     "monitoring": "is not compiled in this release; take it out, and set the role's variables in group_vars",
@@ -281,9 +283,8 @@ _NAME = Text(
     "give a DNS name with its domain in lower case, such as mqtt.example.com",
     longest=253,
 )
-# As in certificates, see _pki/names.py.
-_CLIENT = Text(r"[A-Za-z0-9._-]{1,64}", "give 1 to 64 of the characters A-Z a-z 0-9 . _ -", longest=64)
-_CLASS = Text(r"[A-Za-z0-9._-]{1,64}", "give 1 to 64 of the characters A-Z a-z 0-9 . _ -", longest=64)
+_CLIENT = Text(COMMON_NAME.pattern, "give 1 to 64 of the characters A-Z a-z 0-9 . _ -", longest=64)
+_CLASS = _CLIENT
 _GROUP = Text(r"[A-Za-z_][A-Za-z0-9_]{0,99}", "give the name of a group: letters, digits and _")
 _ADDRESS = Text(r"[0-9A-Fa-f.:]{2,45}", "give an IP address, such as 192.0.2.10")
 _NETWORK = Text(r"[0-9A-Fa-f.:]{2,45}(/[0-9]{1,3})?", "give an address or a network, such as 192.0.2.0/24")
@@ -385,7 +386,7 @@ _PORTS = Record(
     Ports,
 )
 _SETTINGS = {
-    "engine": Field(Choice(("mosquitto",), absent=ABSENT_ENGINES), "The broker's program (default: mosquitto)."),
+    "engine": Field(Choice(("mosquitto",), absent=_ABSENT_ENGINES), "The broker's program (default: mosquitto)."),
     "edge": Field(
         Either(word=Choice(_EDGE_TOPOLOGIES, make=_record_of("topology", Edge)), mapping=_EDGE),
         "Where TLS ends (default: broker).",
@@ -423,7 +424,6 @@ _OF_DOMAIN = {
     "edges": Field(MapOf(_HOST, _OF_HOST), "Hosts of nginx, where it is apart from the brokers.", default={}),
     "edges_group": Field(_GROUP, "Group of another inventory that they are in, instead of edges."),
 }
-_KEY_TYPES = ("ec-p256", "ec-p384", "rsa-3072", "rsa-4096", "ed25519")
 _AUTHORITY = Record(
     {
         "passphrase": Field(Secret(), "give the variable with the passphrase of the CA's keys", required=True),
@@ -431,7 +431,7 @@ _AUTHORITY = Record(
         "backup_passphrase": Field(Secret(), "That of the CA's backups."),
         "host": Field(_HOST, "Host that holds the CA (default: the controller)."),
         "directory": Field(_PATH, "Its directory there (default: pki beside this file)."),
-        "key_type": Field(Choice(_KEY_TYPES), "Type of the keys that are certified."),
+        "key_type": Field(Choice(KEY_TYPES), "Type of the keys that are certified."),
         "permitted_domains": Field(ListOf(_HOST), "Domains in which it may certify names.", default=()),
         "permitted_networks": Field(ListOf(_NETWORK), "Networks in which it may certify addresses.", default=()),
         "publish_url": Field(

@@ -16,7 +16,7 @@ from .errors import RefusedNameError
 
 # A client's common name becomes its MQTT username and stands in ACL patterns and topics: nothing that a broker, a shell
 # or a file system reads as syntax (`/`, `+`, `#`, NUL, ...). 64 is ub-common-name of RFC 5280, appendix A.1.
-_COMMON_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+COMMON_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # The underscore is no host name character (RFC 952), but inventories have it and every TLS library accepts it.
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _TITLE = re.compile(r"[^\x00-\x1f\x7f]{1,64}")
@@ -106,7 +106,7 @@ def _network(network: str) -> str:
 
 def check_common_name(common_name: str) -> str:
     """Return the common name of a server, client or device; RefusedNameError when it is not `[A-Za-z0-9._-]{1,64}`."""
-    if not _COMMON_NAME.fullmatch(common_name):
+    if not COMMON_NAME.fullmatch(common_name):
         raise RefusedNameError(
             f"common_name {common_name!r} ({len(common_name)} characters, by default the first of the names) "
             "is refused: give one of 1 to 64 of the characters A-Z a-z 0-9 . _ -"

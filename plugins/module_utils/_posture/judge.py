@@ -144,15 +144,12 @@ def _judge_topics(seen: Seen) -> Iterator[Proof]:
 def _judge_rival(seen: Seen) -> Iterator[Proof]:
     """Two clients of one broker; with one identity there is nothing to ask."""
     heard, ended = f"Messages of {seen.other or 'another client'}", "Client identifier that another client claims"
-    if not seen.other:
-        for rule, what in (("wildcard", heard), ("takeover", ended)):
-            yield Proof(rule, what, "no second client to ask with", NOT_APPLICABLE)
-        return
-    rival = seen.device["rival"]
+    rival = seen.device["rival"] if seen.other else None
     if not rival or not rival["connected"]:
         found = f"{seen.other} was not let in ({rival['why']})" if rival else f"{seen.client} was not let in"
-        for rule, what in (("wildcard", heard), ("takeover", ended)):
-            yield Proof(rule, what, found, UNTESTABLE)
+        silence = (found, UNTESTABLE) if seen.other else ("no second client to ask with", NOT_APPLICABLE)
+        yield Proof("wildcard", heard, *silence)
+        yield Proof("takeover", ended, *silence)
         return
     published = rival["published"]
     if not published or published["refused"]:

@@ -16,7 +16,6 @@ JSON
 
 python watch.py "$work/secrets.json" "$work/seen" "$work/stop" &
 watcher=$!
-# What the play prints would otherwise be asked of ansible-test's terminal.
 ansible-playbook play.yml -vvv --diff -i localhost, -c local -e "ansible_python_interpreter=$(command -v python) work=$work" \
     -e "secrets_file=$work/secrets.json" >"$work/log" 2>&1 || { sed 's/^/play: /' "$work/log"; exit 1; }
 touch "$work/stop"
