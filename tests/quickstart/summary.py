@@ -47,17 +47,16 @@ def first_staple(output: str) -> str:
     return f"OCSP staple, {found.group(1)}" if found else "no OCSP staple"
 
 
-def logged_name(log: str) -> str:
-    """The name by which the broker let a client in, from its own log."""
-    found = re.search(r"u'([^']*)'", log)
-    return found.group(1) if found else "nobody"
+def logged_names(log: str) -> str:
+    """The names by which the broker let clients in, from its own log."""
+    return ", ".join(sorted(set(re.findall(r"u'([^']*)'", log)))) or "nobody"
 
 
 def summary(report: dict[str, Any], *, changed: int, logged: str, staple: str) -> str:
     """The text of the summary."""
     identity = report["identity"]
     publish, subscribe = commands(report)
-    width = max(len(proof["what"]) for proof in report["proofs"])
+    results, width = (max(len(proof[part]) for proof in report["proofs"]) for part in ("result", "what"))
     return "\n".join(
         [
             "",
@@ -65,7 +64,7 @@ def summary(report: dict[str, Any], *, changed: int, logged: str, staple: str) -
             f"CA file          {near(identity + '/ca.pem')}",
             f"Demo device      {report['client']}: {near(identity)}/",
             f"First handshake  {staple}",
-            f"Broker's log     client {logged}",
+            f"Broker's log     let in {logged}",
             f"Changed          {f'{changed} tasks' if changed else 'nothing'}",
             "",
             "Publish as the device, then read it as the device:",
@@ -75,7 +74,10 @@ def summary(report: dict[str, Any], *, changed: int, logged: str, staple: str) -
             "",
             "Proved from outside:",
             "",
-            *(f"  {proof['result']:<10}  {proof['what']:<{width}}  {proof['found']}" for proof in report["proofs"]),
+            *(
+                f"  {proof['result']:<{results}}  {proof['what']:<{width}}  {proof['found']}"
+                for proof in report["proofs"]
+            ),
             "",
         ]
     )
@@ -94,7 +96,7 @@ def main() -> None:
         summary(
             json.loads(text("report/report.json"))["hosts"][0],
             changed=changes(text("bulwark.mqtt.site.log")),
-            logged=logged_name(text("broker.log")),
+            logged=logged_names(text("broker.log")),
             staple=first_staple(text("first_handshake.log")),
         )
     )
