@@ -8,10 +8,11 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv$(addprefix -,$(filter-out python3,$(notdir $(PYTHON))))
 SCENARIOS := $(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml))
-# Scenarios at a time: hosts are waited for more than they compute.
+# Checks or scenarios at a time: hosts are waited for more than they compute.
 JOBS ?= 2
-SCRIPTS := .ci/run $(shell grep --files-with-matches --recursive '^\#!/usr/bin/env bash' tests)
+SCRIPTS := .ci/run $(shell grep --files-with-matches --recursive '^\#!/usr/bin/env bash' tests molecule)
 
+side_by_side = $(MAKE) --keep-going --jobs=$(JOBS) --output-sync=target --no-print-directory
 bootstrap = PYTHON="$(PYTHON)" tests/tools/bootstrap $(VENV)
 activate = . $(VENV)/bin/activate
 
@@ -33,7 +34,9 @@ quickstart: ## Deploy to a sandbox host and prove it
 	tests/quickstart/run
 
 .PHONY: test
-test: lint repository unit sanity integration molecule ## Run everything that CI runs
+test: hosts ## Run everything that CI runs, JOBS at a time; scenarios only when the rest is green
+	$(side_by_side) unit lint integration sanity repository
+	$(MAKE) --no-print-directory molecule
 
 .PHONY: lint
 lint: ## Check style and types
@@ -46,6 +49,7 @@ lint: ## Check style and types
 	yamllint --strict .
 	ansible-lint --offline
 	antsibull-changelog lint
+	antsibull-docs lint-collection-docs --plugin-docs .
 
 .PHONY: repository
 repository: ## Test the repository's own rules
@@ -73,12 +77,19 @@ integration: ## Run the integration targets that need no real host
 
 .PHONY: molecule
 molecule: hosts ## Run every scenario on Debian 12, 13 and 14, JOBS of them at a time; one that fails stops no other
-	$(MAKE) --keep-going --jobs=$(JOBS) --output-sync=target --no-print-directory $(SCENARIOS:%=molecule-%)
+	$(side_by_side) $(SCENARIOS:%=molecule-%)
+	$(MAKE) --no-print-directory skipped
 
 .PHONY: molecule-%
 molecule-%: hosts
 	$(activate)
+	# 77: what the scenario requires is not here. It was not run, and the line that says so is what `skipped` repeats.
+	tests/tools/requires $* || { [[ $$? -eq 77 ]] && exit 0; exit 1; }
 	molecule test --scenario-name $*
+
+.PHONY: skipped
+skipped: ## Say which scenarios the last run could not run
+	tests/tools/requires --summary
 
 .PHONY: hosts
 hosts: ## Make the images of the test hosts, and what `molecule` by hand needs
@@ -88,13 +99,12 @@ hosts: ## Make the images of the test hosts, and what `molecule` by hand needs
 	done
 
 .PHONY: docs
-docs: ## Write the generated parts of the documentation and check the plugins'
+docs: ## Write the generated parts of the documentation
 	$(bootstrap)
 	$(activate)
 	python tests/tools/role_readme.py
 	python tests/tools/plugin_index.py
 	python tests/tools/fleet_schema.py
-	antsibull-docs lint-collection-docs --plugin-docs .
 
 .PHONY: build
 build: ## Build the collection's package

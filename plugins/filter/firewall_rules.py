@@ -1,13 +1,13 @@
 # Copyright: (c) 2026, Bulwark contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The filters `firewall_rules`, `firewall_families` and `listening_sockets`, documented beside this file."""
+"""The filters `firewall_rules` and `firewall_families`, documented beside this file."""
 
 from __future__ import annotations
 
 from typing import Any, Callable
 
-from ..module_utils._firewall import complete, families, listening_sockets
+from ..module_utils._firewall import complete, families
 
 
 class FilterModule:
@@ -18,5 +18,4 @@ class FilterModule:
         return {
             "firewall_rules": complete,
             "firewall_families": families,
-            "listening_sockets": listening_sockets,
         }

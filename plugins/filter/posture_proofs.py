@@ -12,16 +12,36 @@ from typing import Any, Callable
 from ansible.errors import AnsibleFilterError
 
 from ..module_utils._posture.judge import Seen, judge
+from ..module_utils._probes import ANSWERS
 from ..module_utils._tls_policy import PROFILES
 
 
-def posture_proofs(seen: Mapping[str, Any], *, profile: str, now: dt.datetime) -> list[dict[str, Any]]:
-    """What the probes saw, judged rule by rule."""
+def posture_proofs(
+    answers: Mapping[str, Any],
+    *,
+    client: str,
+    port: int,
+    profile: str,
+    now: dt.datetime,
+    broker: str = "mosquitto",
+    other: str = "",
+    staple_required: bool = False,
+) -> list[dict[str, Any]]:
+    """What an endpoint answered, judged rule by rule."""
     if profile not in PROFILES:
         raise AnsibleFilterError(f"posture_proofs: profile {profile!r} is unknown; use one of {', '.join(PROFILES)}")
+    seen = Seen(
+        client=client,
+        port=port,
+        other=other,
+        staple_required=staple_required,
+        **{name: answers[name] for name in ANSWERS},
+    )
     # now() of a template has no time zone, also where it is asked for UTC.
     moment = now.replace(tzinfo=dt.timezone.utc)
-    return [proof.facts() for proof in judge(Seen(**seen), profile=profile, now=moment)]
+    return [
+        proof.facts(broker=broker, edge=seen.forged is not None) for proof in judge(seen, profile=profile, now=moment)
+    ]
 
 
 class FilterModule:

@@ -93,6 +93,7 @@ from typing import Any
 from ansible.errors import AnsibleParserError
 from ansible.parsing.vault import EncryptedString
 from ansible.plugins.inventory import BaseInventoryPlugin
+from ansible.template import trust_as_template
 from ansible_collections.bulwark.mqtt.plugins.module_utils._fleet.compilation import compile_fleet
 from ansible_collections.bulwark.mqtt.plugins.module_utils._fleet.kinds import Encrypted
 from ansible_collections.bulwark.mqtt.plugins.module_utils._fleet.problems import FleetError
@@ -105,8 +106,6 @@ class InventoryModule(BaseInventoryPlugin):
     """Ansible looks for this name."""
 
     NAME = "bulwark.mqtt.fleet"
-    # Templates are the operator's: they come from the file and from nowhere else.
-    trusted_by_default = True
 
     def verify_file(self, path: str) -> bool:
         """Whether the file is one for this plugin, by its name."""
@@ -137,9 +136,13 @@ class InventoryModule(BaseInventoryPlugin):
 
 
 def _for_ansible(value: Any) -> Any:
-    """The value with what is encrypted as Ansible decrypts it."""
+    """The value with what is encrypted as Ansible decrypts it, and its templates as those of the operator."""
     if isinstance(value, Encrypted):
         return EncryptedString(ciphertext=value.ciphertext)
+    if isinstance(value, str):
+        # They come from the file and from nowhere else. `trusted_by_default` would say so for all of them, but
+        # ansible-core 2.19 asks it of the first plugin of a run only: none would be evaluated after a YAML inventory.
+        return trust_as_template(value)
     if isinstance(value, dict):
         return {key: _for_ansible(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -9,12 +9,14 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 # What nft takes as part of a set's name, and an operator can read in a counter.
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,39}")
 _INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}")
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}|[0-9]{1,10}")
+# TCP_LISTEN of include/net/tcp_states.h
+_LISTENING = "0A"
 _LIMITS = ("rate", "burst", "ceiling", "ceiling_per_source")
 
 
@@ -41,23 +43,34 @@ def families(sources: Iterable[Any]) -> dict[str, Any]:
     }
 
 
-def listening_sockets(lines: Iterable[str]) -> list[dict[str, Any]]:
-    """Each port that other hosts could reach, with an address to try it at, from what `ss -Htln` lists."""
+def listening_sockets(tables: Iterable[str], *, order: Literal["little", "big"]) -> list[dict[str, Any]]:
+    """Each port that other hosts could reach, with an address to try it at, from what is in /proc/net/tcp.
+
+    `order` is that of bytes in the host's words, in which the kernel shows addresses.
+    """
     found: dict[int, str] = {}
-    for line in lines:
-        address, _separator, port = line.split()[3].rpartition(":")
-        address = address.partition("%")[0].strip("[]")
-        if address == "*":
-            address = "::"
-        parsed = ipaddress.ip_address(address)
-        if (getattr(parsed, "ipv4_mapped", None) or parsed).is_loopback:
-            continue
-        if parsed.is_unspecified:
-            address = "127.0.0.1" if parsed.version == 4 else "::1"
-        # An address of link scope alone leads nowhere without its interface.
-        if not parsed.is_link_local:
-            found.setdefault(int(port), address)
+    for table in tables:
+        for line in table.splitlines()[1:]:
+            _number, local, _remote, state = line.split()[:4]
+            if state != _LISTENING:
+                continue
+            words, _separator, port = local.partition(":")
+            parsed = _address(words, order)
+            if (getattr(parsed, "ipv4_mapped", None) or parsed).is_loopback:
+                continue
+            address = str(parsed)
+            if parsed.is_unspecified:
+                address = "127.0.0.1" if parsed.version == 4 else "::1"
+            # An address of link scope alone leads nowhere without its interface.
+            if not parsed.is_link_local:
+                found.setdefault(int(port, 16), address)
     return [{"port": port, "address": found[port]} for port in sorted(found)]
+
+
+def _address(words: str, order: Literal["little", "big"]) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """The address that the kernel shows as the numbers of its 32-bit words."""
+    parts = [int(words[start : start + 8], 16).to_bytes(4, order) for start in range(0, len(words), 8)]
+    return ipaddress.ip_address(b"".join(parts))
 
 
 def _reason(source: str, failure: ValueError) -> str:

@@ -18,10 +18,13 @@ from ._host.probe import endpoint
 
 
 def target_files(
-    hosts: Iterable[Mapping[str, Any]], *, directory: str, inventory: Sequence[str], there: Iterable[str]
+    hosts: Iterable[Mapping[str, Any]], *, directory: str, inventory: Sequence[str], there: Iterable[str], here: str
 ) -> list[dict[str, Any]]:
-    """The files with targets of `hosts`, for service_config; those that are `there` of no host in `inventory` go."""
-    wanted = [_file(host["name"], job, groups, directory) for host in hosts for job, groups in _jobs(host)]
+    """The files with targets of `hosts`, for service_config; those that are `there` of no host in `inventory` go.
+
+    What a service gives on loopback only, Prometheus can ask where it is `here`.
+    """
+    wanted = [_file(host["name"], job, groups, directory) for host in hosts for job, groups in _jobs(host, here)]
     gone = [path for path in sorted(there) if os.path.basename(path)[: -len(".json")] not in inventory]
     return [*wanted, *({"path": path, "state": "absent", "activation": "none"} for path in gone)]
 
@@ -31,27 +34,22 @@ def unreachable(hosts: Iterable[Mapping[str, Any]], *, here: str) -> list[str]:
     return [host["name"] for host in hosts if host["loopback"] and host["name"] != here]
 
 
-def _jobs(host: Mapping[str, Any]) -> Iterable[tuple[str, list[dict[str, Any]]]]:
+def _jobs(host: Mapping[str, Any], here: str) -> Iterable[tuple[str, list[dict[str, Any]]]]:
     address, outside, instance = host["address"], host["outside"], {"instance": host["name"]}
     yield "node", [_group(address, host["port"], {**instance, "__scheme__": host["scheme"]})]
-    yield (
-        "services",
-        [
-            _group(
-                outside,
-                target["port"],
-                {
-                    **instance,
-                    "__scheme__": target.get("scheme", "https"),
-                    "__metrics_path__": target.get("path", "/metrics"),
-                },
-            )
-            for target in host["scrape_targets"]
-        ],
-    )
+    within_reach = [item for item in host["scrape_targets"] if not item.get("loopback") or host["name"] == here]
+    for job in ("services", "emqx"):
+        wanted = [item for item in within_reach if item.get("job", "services") == job]
+        yield job, [_service(item, outside, instance) for item in wanted]
     # The name that the certificate must have is the name to connect to: what clients do, DNS included.
     yield "tls", [_group(item.get("server_name") or outside, item["port"], instance) for item in host["probes"]]
     yield "plaintext", [_group(outside, port, instance) for port in host["plaintext_ports"]]
+
+
+def _service(target: Mapping[str, Any], outside: str, instance: Mapping[str, str]) -> dict[str, Any]:
+    address = "127.0.0.1" if target.get("loopback") else outside
+    labels = {"__scheme__": target.get("scheme", "https"), "__metrics_path__": target.get("path", "/metrics")}
+    return _group(address, target["port"], {**instance, **labels})
 
 
 def _group(address: str, port: int, labels: Mapping[str, str]) -> dict[str, Any]:

@@ -10,20 +10,16 @@ quit at the next reload.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-ACCESS = ("read", "write", "readwrite", "deny")
+from ._acl import AclError, check_access, check_keys, check_name, entries, topic_problem
+
 _SECTIONS = ("anonymous", "patterns", "groups", "users")
 # MQTT 5 section 4.7.2: a # in front does not match topics that begin with $, so these are trees of their own.
 EVERYTHING = ("#", "$SYS/#", "$CONTROL/#", "$share/#")
-# MQTT 5 section 1.5.4, and TOPIC_HIERARCHY_LIMIT of mosquitto's config.h.
-_LONGEST = 65535
+# TOPIC_HIERARCHY_LIMIT of mosquitto's config.h.
 _MOST_LEVELS = 200
-
-
-class AclError(ValueError):
-    """An entry that cannot become a line; the message names it."""
 
 
 def render(acl: Mapping[str, Any], *, denied: Sequence[str] = (), metrics: Sequence[str] = ()) -> str:
@@ -33,21 +29,21 @@ def render(acl: Mapping[str, Any], *, denied: Sequence[str] = (), metrics: Seque
     nothing else. Rules for anonymous clients come first: every `topic` line below a `user` line is that user's. Within
     one user, and within the patterns, the broker looks at denials first, in whatever order they are (acl__add_to_user).
     """
-    _check_keys("the ACL", acl, required=(), optional=_SECTIONS)
-    lines = [_rule("topic", f"anonymous[{i}]", rule) for i, rule in enumerate(_list("anonymous", acl))]
-    lines += [_rule("pattern", f"patterns[{i}]", rule) for i, rule in enumerate(_list("patterns", acl))]
+    check_keys("the ACL", acl, required=(), optional=_SECTIONS)
+    lines = [_rule("topic", f"anonymous[{i}]", rule) for i, rule in enumerate(entries("anonymous", acl))]
+    lines += [_rule("pattern", f"patterns[{i}]", rule) for i, rule in enumerate(entries("patterns", acl))]
     rules: dict[str, list[str]] = {}
-    for index, user in enumerate(_list("users", acl)):
+    for index, user in enumerate(entries("users", acl)):
         _user(f"users[{index}]", user, rules)
-    for index, group in enumerate(_list("groups", acl)):
+    for index, group in enumerate(entries("groups", acl)):
         _group(f"groups[{index}]", group, rules)
     for index, name in enumerate(metrics):
-        _check_name(f"metrics[{index}]", name)
+        check_name(f"metrics[{index}]", name)
         if name in rules:
             raise AclError(f"metrics[{index}]: name {name!r} has rules among users or groups, too; take it out there")
         rules[name] = ["topic deny #", "topic read $SYS/#"]
     for index, name in enumerate(denied):
-        _check_name(f"denied[{index}]", name)
+        check_name(f"denied[{index}]", name)
         rules[name] = [f"topic deny {topic}" for topic in EVERYTHING]
     for name, topics in rules.items():
         lines += [f"user {name}", *topics]
@@ -55,21 +51,21 @@ def render(acl: Mapping[str, Any], *, denied: Sequence[str] = (), metrics: Seque
 
 
 def _user(where: str, user: Mapping[str, Any], rules: dict[str, list[str]]) -> None:
-    _check_keys(where, user, required=("username", "topics"), optional=())
+    check_keys(where, user, required=("username", "topics"), optional=())
     name = user["username"]
-    _check_name(where, name, called="username")
+    check_name(where, name, called="username")
     if name in rules:
         raise AclError(f"{where}: username {name!r} is there twice; give all its topics in one entry")
-    topics = _list(f"{where}.topics", user, key="topics")
+    topics = entries(f"{where}.topics", user, key="topics")
     rules[name] = [_rule("topic", f"{where}.topics[{i}]", rule) for i, rule in enumerate(topics)]
 
 
 def _group(where: str, group: Mapping[str, Any], rules: dict[str, list[str]]) -> None:
     """The rules of a class of clients, added to those of each member, with its name in the place of `%u`."""
-    _check_keys(where, group, required=("name", "members", "topics"), optional=())
-    topics = list(enumerate(_list(f"{where}.topics", group, key="topics")))
-    for number, name in enumerate(_list(f"{where}.members", group, key="members")):
-        _check_name(f"{where}.members[{number}]", name)
+    check_keys(where, group, required=("name", "members", "topics"), optional=())
+    topics = list(enumerate(entries(f"{where}.topics", group, key="topics")))
+    for number, name in enumerate(entries(f"{where}.members", group, key="members")):
+        check_name(f"{where}.members[{number}]", name)
         own = rules.setdefault(name, [])
         for index, rule in topics:
             line = _rule("member", f"{where}.topics[{index}]", rule).replace("member", "topic", 1).replace("%u", name)
@@ -78,11 +74,10 @@ def _group(where: str, group: Mapping[str, Any], rules: dict[str, list[str]]) ->
 
 
 def _rule(keyword: str, where: str, rule: Mapping[str, Any]) -> str:
-    _check_keys(where, rule, required=("access", "topic"), optional=())
+    check_keys(where, rule, required=("access", "topic"), optional=())
     access, topic = rule["access"], rule["topic"]
-    if access not in ACCESS:
-        raise AclError(f"{where}: access {access!r} is unknown; it is one of {', '.join(ACCESS)}")
-    problem = _topic_problem(topic)
+    check_access(where, access)
+    problem = topic_problem(topic, most_levels=_MOST_LEVELS)
     if problem is None and keyword == "topic" and ("%u" in topic or "%c" in topic):
         problem = "has %u or %c, which the broker replaces in patterns only"
     if problem is None and keyword == "member" and "%c" in topic:
@@ -90,65 +85,3 @@ def _rule(keyword: str, where: str, rule: Mapping[str, Any]) -> str:
     if problem is not None:
         raise AclError(f"{where}: topic {topic!r} {problem}")
     return f"{keyword} {access} {topic}"
-
-
-def _check_name(where: str, name: Any, *, called: str = "name") -> None:
-    problem = _name_problem(name)
-    if problem is not None:
-        raise AclError(f"{where}: {called} {name!r} {problem}")
-
-
-def _name_problem(name: Any) -> str | None:
-    if not isinstance(name, str):
-        return "is not a string"
-    if not name.strip():
-        return "is empty"
-    # The broker refuses + and # where %u stands; a / would reach into another client's tree (acl_check.c).
-    if any(character in name for character in "+#/"):
-        return "has one of + # /, with which it would reach other clients' topics; rename the client"
-    return _line_problem(name)
-
-
-def _topic_problem(topic: Any) -> str | None:
-    """MQTT 5 section 4.7.1 for the wildcards."""
-    if not isinstance(topic, str):
-        return "is not a string"
-    if not topic.strip():
-        return "is empty"
-    levels = topic.split("/")
-    if any("+" in level and level != "+" for level in levels):
-        return "has a + that is not alone between two slashes"
-    if any("#" in level and level != "#" for level in levels) or "#" in levels[:-1]:
-        return "has a # that is not alone in the last level"
-    if len(levels) > _MOST_LEVELS:
-        return f"has {len(levels)} levels; the broker allows {_MOST_LEVELS}"
-    return _line_problem(topic)
-
-
-def _line_problem(text: str) -> str | None:
-    """What would not survive the way through a line of the file."""
-    if any(character in text for character in "\n\r\0"):
-        return "has a line break or a NUL"
-    if text != text.strip():
-        return "begins or ends with a blank, which the broker strips"
-    if len(text.encode()) > _LONGEST:
-        return f"is longer than {_LONGEST} bytes, the limit of MQTT"
-    return None
-
-
-def _list(where: str, data: Mapping[str, Any], *, key: str | None = None) -> Iterable[Any]:
-    value = data.get(key or where) or []
-    if not isinstance(value, list):
-        raise AclError(f"{where} is not a list")
-    return value
-
-
-def _check_keys(where: str, data: Any, *, required: tuple[str, ...], optional: tuple[str, ...]) -> None:
-    if not isinstance(data, Mapping):
-        raise AclError(f"{where} is not a dictionary")
-    unknown = sorted(set(data) - set(required) - set(optional))
-    if unknown:
-        raise AclError(f"{where}: {', '.join(unknown)} is unknown; known are {', '.join(required + optional)}")
-    missing = [key for key in required if key not in data]
-    if missing:
-        raise AclError(f"{where}: {', '.join(missing)} is missing")

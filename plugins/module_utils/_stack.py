@@ -100,7 +100,15 @@ SOFTWARE = {
         debian=("emqx-enterprise", "emqx"),
         redhat=("emqx-enterprise", "emqx"),
         capabilities={
+            # What operators may change later has a file of its own, below what the role pins in emqx.conf.
+            "base_hocon": Since((5, 8, 4), "emqx 5.8.4 apps/emqx_conf/etc/base.hocon"),
             "cluster_needs_licence": Since((5, 9), "emqx LICENSE 5.9.0: BSL 1.1, production use of a single node"),
+            # In 5.8 the enterprise edition has them, which no version tells apart from the other one.
+            "replicants": Since((5, 9), "emqx 5.8.9 emqx_conf_schema.erl, validate_node_role; one edition from 5.9 on"),
+            # emqx-enterprise is the only package from then on.
+            "one_package": Since((5, 9), "emqx .github/workflows/release.yaml 5.9.0: unified package"),
+            # EMQX_SECURITY_PROFILE=hardened; 6.0 and 6.1 have it in later patches than this table can tell apart.
+            "security_profile": Since((6, 2, 1), "emqx 6.2.1 emqx_security_profile.erl"),
         },
     ),
 }

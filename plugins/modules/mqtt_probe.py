@@ -69,6 +69,11 @@ options:
     description:
       - Client identifier. A random one that begins with C(bulwark) when it is not given.
     type: str
+  websocket:
+    description:
+      - Path at which to ask for a WebSocket, such as V(/mqtt), in which MQTT then goes.
+      - Mosquitto answers at any path.
+    type: str
   forged_name:
     description:
       - A common name to claim in a header of the PROXY protocol, version 2, that is sent before CONNECT, as somebody
@@ -199,6 +204,17 @@ EXAMPLES = r"""
     tls: false
   register: plaintext
   failed_when: plaintext.state == "open"
+
+- name: Let a client in that comes over a WebSocket
+  bulwark.mqtt.mqtt_probe:
+    address: broker.example.com
+    port: 8084
+    websocket: /mqtt
+    ca: /etc/ssl/mqtt/ca.pem
+    username: dashboard
+    password: "{{ vault_dashboard_password }}"
+  register: probe
+  failed_when: not probe.connected
 """
 
 RETURN = r"""
@@ -302,189 +318,18 @@ rival:
     took_over: false
 """
 
-import secrets
-import socket
-import ssl
-import time
 from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._host import mqtt, probe, proxy_v2
-from ..module_utils._host.errors import HostError, ProbeError
 from ..module_utils._module import run
-
-VERSIONS = {"3.1.1": mqtt.V311, "5": mqtt.V5}
-# Every code from 0x80 on is a refusal (MQTT 5 section 2.4); 3.1.1 knows only 0x80.
-REFUSED = 0x80
-# How long to wait for what should not arrive.
-GRACE = 1.0
-
-
-def answer(code: int | None) -> dict[str, Any] | None:
-    """A reason code as it is returned."""
-    if code is None:
-        return None
-    return {"code": code, "reason": mqtt.reason_text(code=code, version=mqtt.V5), "refused": code >= REFUSED}
-
-
-def granted(code: int) -> dict[str, Any]:
-    """A code of SUBACK, in which 0 grants QoS 0."""
-    words = "granted QoS 0" if code == 0 else mqtt.reason_text(code=code, version=mqtt.V5)
-    return {"code": code, "reason": words, "refused": code >= REFUSED}
-
-
-def received(client: mqtt.Client, *, published: tuple[str, bytes] | None, wait: float) -> str | None:
-    """The payload of the published message, or of any where none was published, that arrives within the wait."""
-    deadline = time.monotonic() + wait
-    while True:
-        message = client.receive(timeout=max(0.0, deadline - time.monotonic()))
-        if message is None:
-            return None
-        if published is None or (message.topic, message.payload) == published:
-            return message.payload.decode(errors="replace")
-
-
-def roundtrip(client: mqtt.Client, item: Mapping[str, Any], *, timeout: float) -> dict[str, Any]:
-    """Subscribe, publish and wait, leaving out what is not named. Raises MqttError."""
-    payload = item["payload"].encode()
-    result: dict[str, Any] = {"subscribed": None, "published": None, "received": None}
-    if item["subscribe_topic"]:
-        result["subscribed"] = granted(client.subscribe(topic=item["subscribe_topic"], qos=item["qos"]))
-    if item["publish_topic"]:
-        result["published"] = answer(client.publish(topic=item["publish_topic"], payload=payload, qos=item["qos"]))
-    if result["subscribed"] and not result["subscribed"]["refused"]:
-        refused = result["published"] and result["published"]["refused"]
-        result["received"] = received(
-            client,
-            published=(item["publish_topic"], payload) if item["publish_topic"] else None,
-            wait=min(timeout, GRACE) if item["expect_nothing"] or refused else timeout,
-        )
-    return result
-
-
-def context_of(params: Mapping[str, Any], identity: Mapping[str, Any]) -> ssl.SSLContext:
-    """TLS as this identity speaks it. Raises ProbeError for files that cannot be used."""
-    return probe.client_context(
-        server_name=params["server_name"] or params["address"],
-        cafile=params["ca"],
-        certfile=identity["certificate"],
-        keyfile=identity["private_key"],
-    )
-
-
-def connect(params: Mapping[str, Any], context: ssl.SSLContext) -> socket.socket:
-    """A connection to the listener, with TLS where it is asked for. Raises ProbeError."""
-    address, port, timeout = params["address"], params["port"], params["timeout"]
-    if not params["tls"]:
-        return probe.connect_tcp(address=address, port=port, timeout=timeout)
-    return probe.connect_tls(
-        address=address, port=port, server_name=params["server_name"] or address, timeout=timeout, context=context
-    )
-
-
-def introduce(
-    connection: socket.socket, params: Mapping[str, Any], identity: Mapping[str, Any], *, client_id: str
-) -> tuple[mqtt.Client, dict[str, Any]]:
-    """A client that has sent CONNECT, and the broker's answer as it is returned. Raises MqttError."""
-    version = VERSIONS[params["protocol_version"]]
-    client = mqtt.Client(connection=connection, version=version, timeout=params["timeout"])
-    connack = client.connect(client_id=client_id, username=identity["username"], password=identity["password"])
-    return client, {"code": connack.code, "reason": mqtt.reason_text(code=connack.code, version=version)}
-
-
-def random_id() -> str:
-    """A client identifier that nobody has."""
-    return f"bulwark{secrets.token_hex(8)}"
-
-
-def converse(
-    connection: socket.socket, params: Mapping[str, Any], result: dict[str, Any], *, rival: ssl.SSLContext | None
-) -> None:
-    """Fill the result with what the broker does, as far as the conversation goes. Raises MqttError."""
-    client_id = params["client_id"] or random_id()
-    client, result["connack"] = introduce(connection, params, params, client_id=client_id)
-    result["connected"] = result["connack"]["code"] == 0
-    if not result["connected"]:
-        return
-    for item in params["roundtrips"]:
-        result["roundtrips"].append(roundtrip(client, item, timeout=params["timeout"]))
-    if rival:
-        result["rival"] = compete(client, params, rival, client_id=client_id)
-        if result["rival"]["took_over"]:
-            return
-    client.disconnect()
-
-
-def compete(
-    client: mqtt.Client, params: Mapping[str, Any], context: ssl.SSLContext, *, client_id: str
-) -> dict[str, Any]:
-    """Let the rival publish, then claim the identifier of a client that is connected; see what becomes of that one."""
-    asked = params["rival"]
-    result = {"connected": False, "why": None, "published": None, "overheard": False, "took_over": False}
-    topic, payload = asked["publish_topic"], asked["payload"].encode()
-    try:
-        with connect(params, context) as connection:
-            rival, connack = introduce(connection, params, asked, client_id=random_id())
-            if connack["code"]:
-                return {**result, "why": connack["reason"]}
-            result["connected"] = True
-            if topic:
-                result["published"] = answer(rival.publish(topic=topic, payload=payload, qos=1))
-                heard = received(client, published=(topic, payload), wait=min(params["timeout"], GRACE))
-                result["overheard"] = heard is not None
-            rival.disconnect()
-        with connect(params, context) as connection:
-            rival, connack = introduce(connection, params, asked, client_id=client_id)
-            result["took_over"] = not alive(client)
-            if connack["code"] == 0:
-                rival.disconnect()
-    except ProbeError as error:
-        # A broker may hang up on somebody who claims what is not his.
-        if not result["connected"]:
-            result["why"] = probe.cause_text(error)
-    return result
-
-
-def alive(client: mqtt.Client) -> bool:
-    """Whether the broker still answers it."""
-    try:
-        client.ping()
-    except mqtt.MqttError:
-        return False
-    return True
+from ..module_utils._probes import client
 
 
 def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
     """What happened. Raises ProbeError for arguments that cannot be used."""
-    result: dict[str, Any] = {
-        "changed": False,
-        "state": probe.reachability(address=params["address"], port=params["port"], timeout=params["timeout"]),
-        "connected": False,
-        "connack": None,
-        "tls_error": None,
-        "error": None,
-        "roundtrips": [],
-        "rival": None,
-    }
-    # Files that cannot be used are an error also where nobody listens.
-    context = context_of(params, params)
-    rival = context_of(params, params["rival"]) if params["rival"] else None
-    if result["state"] != "open":
-        return result
-    try:
-        with connect(params, context) as connection:
-            if params["forged_name"]:
-                connection.sendall(proxy_v2.header(common_name=params["forged_name"]))
-            converse(connection, params, result, rival=rival)
-    except probe.TlsError as error:
-        result["tls_error"] = probe.cause_text(error)
-    except mqtt.MqttError as error:
-        result["tls_error" if probe.is_tls(error) else "error"] = probe.cause_text(error)
-    except HostError as error:
-        result["error"] = str(error)
-    return result
+    return {"changed": False, **client.probe_as(params)}
 
 
 def main() -> None:
@@ -501,6 +346,7 @@ def main() -> None:
             "username": {"type": "str"},
             "password": {"type": "str", "no_log": True},
             "client_id": {"type": "str"},
+            "websocket": {"type": "str"},
             "forged_name": {"type": "str"},
             "protocol_version": {"type": "str", "choices": ["3.1.1", "5"], "default": "5"},
             "timeout": {"type": "float", "default": 5},

@@ -139,8 +139,11 @@ options:
           - V(cut_over) is refused while certificates of the old CA are in use that the new one did not replace.
           - V(retire) takes the old CA out of RV(ca). An issuing CA whose root stays is revoked, since its root is still
             trusted, and with it everything below.
+          - V(cancel) ends a replacement before V(cut_over), whatever O(rollover.of) is. A CA that was only introduced
+            leaves RV(ca) for good. After V(reissue) the CA before signs again, every certificate of the new one is due,
+            and V(cut_over) and V(retire) then take the new one out.
         type: str
-        choices: [introduce, reissue, cut_over, retire]
+        choices: [introduce, reissue, cut_over, retire, cancel]
         required: true
       leave_behind:
         description:
@@ -240,6 +243,9 @@ rollover:
     left:
       description: How many certificates of the old CA are in use that the new one did not replace.
       type: int
+    cancelled:
+      description: Whether it was cancelled after V(reissue), so that the CA that goes is the newer one.
+      type: bool
 """
 
 import datetime as dt
@@ -389,7 +395,7 @@ def main() -> None:
                 "type": "dict",
                 "options": {
                     "of": {"type": "str", "choices": ["issuing", "root"], "default": "issuing"},
-                    "phase": {"type": "str", "choices": list(rollover.PHASES), "required": True},
+                    "phase": {"type": "str", "choices": [*rollover.PHASES, rollover.CANCEL], "required": True},
                     "leave_behind": {"type": "bool", "default": False},
                     "cross_certificate": {"type": "bool", "default": True},
                 },

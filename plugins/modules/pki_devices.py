@@ -14,7 +14,8 @@ description:
   - The whole list is examined before anything is signed. Rows that are malformed, refused or there twice are reported
     together, with their lines.
   - A device is issued a certificate again when there is a reason to, such as a third or less of its lifetime being
-    left, or other names. It then keeps its key, unless that is lost, of another type, or its certificate was revoked.
+    left, or other names. It then keeps its key, unless that is lost, of another type, not the one of the certificate,
+    or its certificate was revoked. Keys that are encrypted are not opened to find out whose they are.
   - Work is spread over the cores, in batches. A batch is in the ledger before its files appear, each device at once. A
     run that was killed loses nothing; run it again to complete it.
   - Of a signing request only the public key is used, after its signature was verified. Names are what the list says.

@@ -141,7 +141,8 @@ cas:
       type: str
     phase:
       description: >-
-        V(signing), or during a replacement V(introduced), V(replaced) and V(cut_over), at its end V(retired).
+        V(signing), or during a replacement V(introduced), V(replaced) and V(cut_over), at its end V(retired), or
+        V(cancelled) for one that was introduced and never signed.
       type: str
     since:
       description: When that began in UTC, empty when the ledger does not know.

@@ -22,7 +22,7 @@ notes:
     C(ca/trusted.pem) and C(crl/trusted.pem), the bundle and all its lists, which keep their names when CAs change,
     and for each server certificate C(ocsp/issuing-1/SERIAL.sha1.der) and C(ocsp/issuing-1/SERIAL.sha256.der), named
     after the hash in the CertID, and the same responses below C(ocsp/) where a client asks for them by GET
-    (RFC 9919, with the slashes of the Base64 as folders).
+    (RFC 9919, with the slashes of the Base64 as folders). The latter is a hard link where the file system has them.
   - A web server must decode C(%2F) in a path for GET to work, and serve what is below C(ocsp/) as
     C(application/ocsp-response). It cannot answer OCSP by POST.
   - Expired responses and lists are removed. No other file is.

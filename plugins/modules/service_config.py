@@ -133,10 +133,14 @@ recovered:
   elements: str
   returned: always
   sample: []
+running:
+  description: Whether the service runs, and will after a boot, so that nobody has to start it.
+  type: bool
+  returned: always
+  sample: true
 """
 
 import grp
-import hashlib
 import os
 import pwd
 from collections.abc import Callable, Mapping
@@ -144,6 +148,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils import _file_diff
 from ..module_utils._host import files, operations
 from ..module_utils._host.errors import StoreError
 from ..module_utils._module import run
@@ -164,8 +169,9 @@ def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
         "checks": result.checks,
         "confirm_seconds": result.confirm_seconds,
         "recovered": result.recovered,
+        "running": operations.is_kept_running(params["service"], wanted),
         "diff": [
-            _diff(item.path, result.before[item.path], item.entry, secret=item.path in secrets)
+            _file_diff.difference(item.path, result.before[item.path], item.entry, secret=item.path in secrets)
             for item in wanted
             if item.path in result.changed_files
         ],
@@ -203,29 +209,6 @@ def _id(look_up: Callable[[], int], problem: str, *, check_mode: bool) -> int:
         if check_mode:
             return _UNKNOWN
         raise StoreError(f"{problem} on this host; install the package that makes it first") from None
-
-
-def _diff(path: str, before: files.Entry, after: files.Entry, *, secret: bool) -> dict[str, str]:
-    return {
-        "before": _shown(before, secret=secret),
-        "after": _shown(after, secret=secret),
-        "before_header": f"{path}{_attributes(before)}",
-        "after_header": f"{path}{_attributes(after)}",
-    }
-
-
-def _shown(entry: files.Entry, *, secret: bool) -> str:
-    if isinstance(entry, files.File):
-        if secret:
-            return f"sha256:{hashlib.sha256(entry.content).hexdigest()}\n"
-        return entry.content.decode(errors="replace")
-    return f"link to {entry.target}\n" if isinstance(entry, files.Link) else ""
-
-
-def _attributes(entry: files.Entry) -> str:
-    if not isinstance(entry, files.File):
-        return ""
-    return f" ({entry.mode:04o}, uid {entry.uid}, gid {entry.gid})"
 
 
 def main() -> None:

@@ -91,7 +91,7 @@ capabilities:
   description:
     - What each software can do, by name; all V(false) when there is no version.
     - "C(certbot): C(addresses), C(ari), C(profiles), C(renewal_by_fraction)."
-    - "C(emqx): C(cluster_needs_licence)."
+    - "C(emqx): C(base_hocon), C(cluster_needs_licence), C(one_package), C(replicants), C(security_profile)."
     - "C(mosquitto): C(argon2_passwords), C(auth_plugins), C(bridge_ciphers), C(builtin_websockets), C(global_limits),
       C(listener_allow_anonymous), C(proxy_protocol), C(restricted_files_nofollow), C(retain_expiry_interval),
       C(test_config)."

@@ -216,3 +216,8 @@ def test_a_check_for_mistyped_variables_that_checks_nothing_is_found(
     assert roles.typo_check(tmp_path / "r") == [
         "r: tasks/preflight.yml does not begin with the check for mistyped variables in its usual form"
     ]
+
+
+def test_a_list_in_an_order_by_chance_is_found(role: Path, write: Write):
+    write("r/vars/main.yml", "---\n__r_names: \"{{ r_names | union(['a']) }}\"\n")
+    assert roles.unordered(role) == ["r/vars/main.yml:2: has union, which keeps no order; write (a + b) | unique"]

@@ -122,3 +122,11 @@ def test_an_integration_target_that_nobody_runs_is_found(
 
 def test_yaml_that_does_not_parse_is_found(write: Write):
     assert project.unparsable(write("x.yml", "a: *.example.com\n")) != []
+
+
+def test_two_unit_test_files_of_one_name_are_found(tmp_path: Path, write: Write):
+    for folder in ("a", "b"):
+        write(f"tests/unit/{folder}/conftest.py", "")
+        write(f"tests/unit/{folder}/test_x.py", "")
+    write("tests/unit/b/test_y.py", "")
+    assert project.repeated_names(tmp_path) == ["test_x.py: is in tests/unit/a and in tests/unit/b; rename one"]

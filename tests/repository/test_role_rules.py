@@ -46,6 +46,11 @@ def test_every_option_has_a_type_and_a_description_that_fit_together(role: Path)
 
 
 @every_role
+def test_no_list_of_a_role_is_in_an_order_by_chance(role: Path):
+    nothing(roles.unordered(role))
+
+
+@every_role
 def test_every_default_has_a_comment_above_it(role: Path):
     nothing(specs.uncommented_defaults(role))
 

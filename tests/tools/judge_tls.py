@@ -55,6 +55,8 @@ def scan(arguments: argparse.Namespace) -> dict[str, Any]:
     if results[0]["scan_result"] is None:
         raise SystemExit(f"{arguments.endpoint}: sslyze cannot connect: {results[0]['connectivity_error_trace']}")
     found: dict[str, Any] = results[0]["scan_result"]
+    if arguments.json:
+        arguments.json.write_text(json.dumps(found), encoding="utf-8")
     return found
 
 
@@ -121,6 +123,7 @@ def main() -> None:
         "--identity", type=pathlib.Path, required=True, help="folder with ca.pem, fullchain.pem, privkey.pem"
     )
     parser.add_argument("--profile", choices=sorted(PROFILES), default="intermediate")
+    parser.add_argument("--json", type=pathlib.Path, help="file to keep what sslyze found, for agreement.py")
     parser.add_argument("--staple", action="store_true", help="expect a stapled response that is good and trusted")
     arguments = parser.parse_args()
     found = list(findings(scan(arguments), policy=PROFILES[arguments.profile], staple=arguments.staple))

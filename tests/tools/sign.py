@@ -30,6 +30,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--minutes-ago", type=int, default=0, help="as if it were so long ago; a CA is backdated by an hour"
     )
+    parser.add_argument("--profile", choices=["server", "client"], default="server")
     parser.add_argument("--lifetime-minutes", type=int, default=90 * 24 * 60)
     return parser.parse_args()
 
@@ -41,13 +42,15 @@ def main() -> int:
     ca = authority.load(arguments.directory)
     passphrase = Passphrase(value=os.environ["PKI_PASSPHRASE"], what="PKI_PASSPHRASE")
     spec = dataclasses.replace(
-        build.leaf_spec(profile="server", common_name=arguments.names[0], alternative_names=tuple(arguments.names)),
+        build.leaf_spec(
+            profile=arguments.profile, common_name=arguments.names[0], alternative_names=tuple(arguments.names)
+        ),
         lifetime=dt.timedelta(minutes=arguments.lifetime_minutes),
     )
     key = build.public_key_of_request(sys.stdin.read())
     certificate = build.certificate(spec, key, ca.issuing.unlock(passphrase), now=now)
     with authority.locked(ca.directory), ca.open_ledger() as book:
-        book.record([ledger.Entry(certificate=certificate, profile="server")])
+        book.record([ledger.Entry(certificate=certificate, profile=arguments.profile)])
     print(certificates.to_pem(certificate), end="")
     return 0
 

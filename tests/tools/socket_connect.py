@@ -15,6 +15,7 @@ from bulwark_host import errors, probe, proxy_v2
 path, name = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else None
 try:
     header = proxy_v2.header(common_name=name) if name else b""
-    print("CONNACK", probe.mqtt_connect_local(path=path, timeout=5, header=header))
+    with probe.mqtt_session_local(path=path, timeout=5, header=header) as (_client, code):
+        print("CONNACK", code)
 except errors.ProbeError as error:
     print(error)

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
-from .model import Authority, Domain, Fleet, Host, Topics
+from .model import Authority, Domain, Fleet, Host, Monitoring, Topics
 
 Variables = dict[str, Any]
 
@@ -23,9 +23,14 @@ Variables = dict[str, Any]
 _ANY_HOST = "{{ inventory_hostname }}"
 _PROXY_SOCKET = "/run/bulwark-mqtt/proxy.sock"
 _PASSWORD_SOCKET = "/run/bulwark-mqtt/password.sock"
+# Where EMQX hears nginx: it has no sockets.
+PROXIED_PORT = 11883
 _NGINX_GROUP = "bulwark-nginx"
-_MOSQUITTO_GROUP = "mosquitto"
 _LINEAGE = "mqtt"
+_CLUSTER_LINEAGE = "cluster"
+_EXPORTER = "exporter"
+_MONITORING = "monitoring"
+_METRICS_GROUP = "prometheus"
 _SYSTEM_ROOTS = "/etc/ssl/certs/ca-certificates.crt"
 
 
@@ -54,6 +59,11 @@ def slug(name: str) -> str:
 def probe_name(host: str) -> str:
     """The name of the client that proves a broker from the host itself."""
     return f"probe.{host}"
+
+
+def watcher_name(host: str) -> str:
+    """The name under which a host asks the others for what they measure."""
+    return f"{_MONITORING}.{host}"
 
 
 def domain_groups(domain: Domain) -> tuple[str, str, str]:
@@ -92,10 +102,50 @@ def compile_fleet(fleet: Fleet) -> Compiled:
         groups[engine] = Group(children=tuple(children_of_engine))
     if nginx:
         groups["nginx_stream"] = Group(children=tuple(nginx))
-    groups["bulwark"] = Group(
-        children=tuple(domain_groups(domain)[0] for domain in fleet.domains), variables=_authority(fleet)
-    )
+    members = [domain_groups(domain)[0] for domain in fleet.domains]
+    variables = _authority(fleet)
+    if fleet.monitoring:
+        _watched(hosts, groups)
+        hosts.update({name: _watcher(name, host) for name, host in fleet.monitoring.hosts.items()})
+        groups["monitoring"] = _monitoring(fleet.monitoring)
+        members.append("monitoring")
+        variables.update(
+            monitoring_exporter_address="0.0.0.0",
+            monitoring_exporter_lineage=_EXPORTER,
+            monitoring_exporter_sources=list(fleet.monitoring.asking),
+        )
+    groups["bulwark"] = Group(children=tuple(members), variables=variables)
     return Compiled(groups=groups, hosts=hosts)
+
+
+def _watched(hosts: Mapping[str, Variables], groups: Mapping[str, Group]) -> None:
+    """Give each host, and each group of hosts that another inventory has, a certificate for its exporter."""
+    of_groups = [(_ANY_HOST, group.variables) for group in groups.values()]
+    for host, variables in [*hosts.items(), *of_groups]:
+        if "tls_store_lineages" in variables:
+            _certify(variables, _EXPORTER, "server", host)
+
+
+def _watcher(host: str, given: Host) -> Variables:
+    variables = {**_connection(given), "tls_store_lineages": [], "pki_certificates": []}
+    _certify(variables, _EXPORTER, "server", host)
+    _certify(variables, _MONITORING, "client", watcher_name(host))
+    return variables
+
+
+def _certify(
+    variables: Variables, lineage: str, purpose: str, name: str, *, group: str = _METRICS_GROUP, profile: str = ""
+) -> None:
+    """Give a host one more lineage, with a certificate for one name; the profile is the purpose unless it is given."""
+    variables["tls_store_lineages"].append({"name": lineage, "purpose": purpose, "names": [name], "group": group})
+    variables["pki_certificates"].append({"lineage": lineage, "profile": profile or purpose, "names": [name]})
+
+
+def _monitoring(monitoring: Monitoring) -> Group:
+    variables: Variables = {"monitoring_client_lineage": _MONITORING}
+    if not monitoring.hosts_group:
+        return Group(hosts=tuple(monitoring.hosts), variables=variables)
+    return Group(children=(monitoring.hosts_group,), variables={**variables, **_watcher(_ANY_HOST, Host())})
 
 
 def _group(domain: Domain, hosts: Mapping[str, Host], other: str | None, variables: Variables) -> Group:
@@ -167,7 +217,19 @@ def _common(domain: Domain) -> Variables:
 
 def _host(domain: Domain, name: str, host: Host) -> Variables:
     full = domain.host(name)
-    return {**_connection(host), **_broker_certificates(domain, full, host.names)}
+    variables = {**_connection(host), **_broker_certificates(domain, full, host.names)}
+    if domain.engine == "emqx" and domain.emqx.cluster:
+        node = _node(domain, name, host)
+        _certify(variables, _CLUSTER_LINEAGE, "server", node["host"], group=domain.engine, profile="cluster_node")
+        variables["emqx_cluster_host"] = node["host"]
+    return variables
+
+
+def _node(domain: Domain, name: str, host: Host) -> Variables:
+    """A broker among the nodes of its domain's cluster: behind A records, nodes are called by their addresses."""
+    cluster = domain.emqx.cluster
+    by_address = cluster and cluster.dns_name and cluster.dns_record == "a"
+    return {"host": host.address if by_address else domain.host(name), "address": host.address}
 
 
 def _edge_host(domain: Domain, name: str, host: Host) -> Variables:
@@ -180,7 +242,8 @@ def _connection(host: Host) -> Variables:
 
 
 def _broker_certificates(domain: Domain, host: str, more: tuple[str, ...]) -> Variables:
-    reader = _NGINX_GROUP if domain.edge.topology == "nginx" else _MOSQUITTO_GROUP
+    # The broker runs as a user of its engine's name, with a group of that name.
+    reader = _NGINX_GROUP if domain.edge.topology == "nginx" else domain.engine
     return _certificates(domain, host, more, reader=reader)
 
 
@@ -236,8 +299,37 @@ def _mosquitto(fleet: Fleet, domain: Domain) -> Variables:
     if domain.edge.topology == "nginx":
         variables["mosquitto_socket_group"] = _NGINX_GROUP
     if fleet.devices:
-        variables["mosquitto_acl"] = _mosquitto_acl(fleet, domain)
+        variables["mosquitto_acl"] = access_rules(fleet, domain)
     return variables
+
+
+def _emqx(fleet: Fleet, domain: Domain) -> Variables:
+    """The variables of the role emqx."""
+    cluster = domain.emqx.cluster
+    variables = {
+        **_given("emqx_", {**_fields(domain.emqx), "cluster": None}),
+        "emqx_tls_profile": domain.tls_profile,
+        "emqx_listeners": [_emqx_listener(fleet, domain)],
+    }
+    if cluster:
+        variables["emqx_cluster_discovery"] = "dns" if cluster.dns_name else "static"
+        variables["emqx_cluster_nodes"] = [_node(domain, name, host) for name, host in domain.brokers.items()]
+    if cluster and cluster.dns_name:
+        variables.update({"emqx_cluster_dns_name": cluster.dns_name, "emqx_cluster_dns_record": cluster.dns_record})
+    if fleet.devices:
+        variables["emqx_acl"] = access_rules(fleet, domain)
+    return variables
+
+
+def _emqx_listener(fleet: Fleet, domain: Domain) -> Variables:
+    if domain.edge.topology == "nginx":
+        return {"port": PROXIED_PORT, "proxy_protocol": True}
+    listener: Variables = {"port": domain.ports.certificate, "lineage": _LINEAGE}
+    if fleet.authority.revocation_lists:
+        listener["crl"] = True
+    if domain.sources:
+        listener["sources"] = list(domain.sources)
+    return listener
 
 
 def _mosquitto_listeners(fleet: Fleet, domain: Domain, *, with_passwords: bool) -> list[Variables]:
@@ -256,7 +348,8 @@ def _mosquitto_listeners(fleet: Fleet, domain: Domain, *, with_passwords: bool) 
     return listeners
 
 
-def _mosquitto_acl(fleet: Fleet, domain: Domain) -> Variables:
+def access_rules(fleet: Fleet, domain: Domain) -> Variables:
+    """Who may do what at the brokers of a domain, in the shape that both brokers' roles take."""
     patterns: list[Variables] = []
     groups: list[Variables] = []
     for name, known in fleet.classes(domain).items():
@@ -301,7 +394,7 @@ def _here(fleet: Fleet, domain: Domain) -> list[Variables]:
         **common,
         "identity": "certificate",
         "crl": fleet.authority.revocation_lists,
-        "brokers": [f"unix:{_PROXY_SOCKET}"],
+        "brokers": [f"127.0.0.1:{PROXIED_PORT}" if domain.engine == "emqx" else f"unix:{_PROXY_SOCKET}"],
     }
     if not _passwords(fleet, domain):
         return [certificate]
@@ -340,7 +433,7 @@ def _addresses(domain: Domain, port: int) -> list[str]:
     return [f"[{address}]:{port}" if ":" in address else f"{address}:{port}" for address in addresses]
 
 
-_ENGINES: Mapping[str, Callable[[Fleet, Domain], Variables]] = {"mosquitto": _mosquitto}
+_ENGINES: Mapping[str, Callable[[Fleet, Domain], Variables]] = {"mosquitto": _mosquitto, "emqx": _emqx}
 _NGINX_SERVERS: Mapping[str, Callable[[Fleet, Domain], list[Variables]]] = {
     "nginx": _here,
     "passthrough": _passed_through,

@@ -17,11 +17,9 @@ from .kinds import Choice, Either, Encrypted, Field, Flag, ListOf, MapOf, Number
 
 PLUGIN = "bulwark.mqtt.fleet"
 
-# What no role deploys yet. The engine's or the part's own module takes the place of its words here.
-_ABSENT_ENGINES = {"emqx": "has no role in this release"}
+# What is not compiled yet. The part's own module takes the place of its words here.
 _ABSENT_PARTS = {
-    "clusters": "is for engines that cluster, and this release has a role for none; take it out",
-    "monitoring": "is not compiled in this release; take it out, and set the role's variables in group_vars",
+    "clusters": "is no part: the brokers of a domain are a cluster where its emqx says so; give emqx.cluster",
 }
 
 SecretText = Union[str, Encrypted]
@@ -108,6 +106,31 @@ class Ports:
 
 
 @dataclass(frozen=True)
+class Cluster:
+    """How the brokers of a domain find each other: by their list, or by the records of a name."""
+
+    at: str = ""
+    dns_name: str | None = None
+    dns_record: str = "srv"
+
+
+@dataclass(frozen=True)
+class Emqx:
+    """What the engine emqx needs beside the rest; None leaves the role its default."""
+
+    at: str = ""
+    version: str | None = None
+    source: str | None = None
+    package: str | None = None
+    package_sha256: str | None = None
+    key_fingerprint: str | None = None
+    licence_key: SecretText | None = None
+    node_cookie: SecretText | None = None
+    dashboard_password: SecretText | None = None
+    cluster: Cluster | None = None
+
+
+@dataclass(frozen=True)
 class Host:
     """A broker or an edge."""
 
@@ -122,6 +145,7 @@ class Settings:
 
     at: str = ""
     engine: str | None = None
+    emqx: Emqx | None = None
     edge: Edge | None = None
     certificates: Certificates | None = None
     tls_profile: str | None = None
@@ -139,6 +163,7 @@ class Settings:
 
 BUILT_IN = Settings(
     engine="mosquitto",
+    emqx=Emqx(),
     edge=Edge(),
     certificates=Certificates(),
     tls_profile="intermediate",
@@ -161,6 +186,7 @@ class Domain:
     edges: Mapping[str, Host]
     edges_group: str | None
     engine: str
+    emqx: Emqx
     edge: Edge
     certificates: Certificates
     tls_profile: str
@@ -194,6 +220,21 @@ class Authority:
     publish_url: str | None = None
     revocation_lists: bool = False
     clients: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Monitoring:
+    """Who watches all others."""
+
+    at: str = ""
+    hosts: Mapping[str, Host] = dataclasses.field(default_factory=dict)
+    hosts_group: str | None = None
+    sources: tuple[str, ...] = ()
+
+    @property
+    def asking(self) -> tuple[str, ...]:
+        """From where exporters are asked."""
+        return self.sources or tuple(host.address for host in self.hosts.values() if host.address)
 
 
 @dataclass(frozen=True)
@@ -234,6 +275,7 @@ class Fleet:
     authority: Authority
     domains: tuple[Domain, ...]
     devices: Mapping[str, DeviceClass]
+    monitoring: Monitoring | None
 
     def classes(self, domain: Domain) -> dict[str, DeviceClass]:
         """The classes whose devices connect to a domain, by name."""
@@ -251,12 +293,14 @@ def _fleet(
     defaults: Settings,
     domains: Mapping[str, Mapping[str, Any]],
     devices: Mapping[str, DeviceClass],
+    monitoring: Monitoring | None,
 ) -> Fleet:
     return Fleet(
         organization=organization,
         authority=authority,
         domains=tuple(_domain(name, given, defaults) for name, given in (domains or {}).items() if given),
         devices=devices,
+        monitoring=monitoring,
     )
 
 
@@ -385,8 +429,50 @@ _PORTS = Record(
     },
     Ports,
 )
+_CLUSTER = Record(
+    {
+        "dns_name": Field(
+            Text(r"([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)+[A-Za-z0-9-]{1,63}", "give a DNS name"),
+            "give the name whose records are the nodes",
+            required=True,
+        ),
+        "dns_record": Field(
+            Choice(("srv", "a")), "Names behind SRV records, or addresses behind A records.", default=Cluster.dns_record
+        ),
+    },
+    Cluster,
+)
+_EMQX = Record(
+    {
+        "version": Field(
+            Text(r"[0-9]+\.[0-9]+\.[0-9]+", "give a whole version, such as 5.8.9"),
+            "give the version to install, such as 5.8.9",
+            required=True,
+        ),
+        "source": Field(Choice(("vendor", "package", "tarball")), "Where it comes from.", default="vendor"),
+        "package": Field(_PATH, "The file of package or tarball, on the controller."),
+        "package_sha256": Field(Text(r"[0-9a-f]{64}", "give 64 hexadecimal digits"), "Its SHA-256."),
+        "key_fingerprint": Field(
+            Text(r"[0-9A-F]{40}", "give 40 hexadecimal digits in capitals"),
+            "The key that signs the vendor's repository.",
+        ),
+        "licence_key": Field(Secret(), "Licence of 5.9 and later."),
+        "node_cookie": Field(
+            Secret(), "give the variable with the secret that programs of the host control the node with", required=True
+        ),
+        "dashboard_password": Field(
+            Secret(), "give the variable with the first password of the dashboard", required=True
+        ),
+        "cluster": Field(
+            Either(word=Choice(("static",), make=lambda _word: Cluster()), mapping=_CLUSTER),
+            "The brokers of the domain are one cluster, and find each other by their list or by DNS.",
+        ),
+    },
+    Emqx,
+)
 _SETTINGS = {
-    "engine": Field(Choice(("mosquitto",), absent=_ABSENT_ENGINES), "The broker's program (default: mosquitto)."),
+    "engine": Field(Choice(("mosquitto", "emqx")), "The broker's program (default: mosquitto)."),
+    "emqx": Field(_EMQX, "What the engine emqx needs."),
     "edge": Field(
         Either(word=Choice(_EDGE_TOPOLOGIES, make=_record_of("topology", Edge)), mapping=_EDGE),
         "Where TLS ends (default: broker).",
@@ -416,6 +502,7 @@ _OF_HOST = Record(
     Host,
     nullable=True,
 )
+_OF_WATCHER = Record({"address": Field(_ADDRESS, "Its IP address.")}, Host, nullable=True)
 _OF_DOMAIN = {
     "suffix": Field(_HOST, "What follows the names of hosts (default: the domain's own name)."),
     "names": Field(ListOf(_NAME), "Names that all its certificates have, such as that of a load balancer.", default=()),
@@ -488,6 +575,16 @@ _DEVICE_CLASS = Record(
     },
     _device_class,
 )
+_MONITORING = Record(
+    {
+        "hosts": Field(MapOf(_HOST, _OF_WATCHER), "Hosts that watch, by their full names.", default={}),
+        "hosts_group": Field(_GROUP, "Group of another inventory that they are in, instead of hosts."),
+        "sources": Field(
+            ListOf(_NETWORK), "Networks from which they ask the others (default: their addresses).", default=()
+        ),
+    },
+    Monitoring,
+)
 FLEET = Record(
     {
         "plugin": Field(Choice((PLUGIN,)), f"give {PLUGIN}, by which Ansible knows the file", required=True),
@@ -498,6 +595,7 @@ FLEET = Record(
             MapOf(_HOST, Record({**_OF_DOMAIN, **_SETTINGS}, dict)), "give the brokers, by domain", required=True
         ),
         "devices": Field(MapOf(_CLASS, _DEVICE_CLASS), "Classes of devices by name, and their topics.", default={}),
+        "monitoring": Field(_MONITORING, "Who watches all others; whom they tell is in monitoring_receivers."),
     },
     _fleet,
     absent=_ABSENT_PARTS,

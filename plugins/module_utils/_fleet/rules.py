@@ -11,14 +11,17 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
+from .._emqx_acl import render as render_emqx_acl
+from .._emqx_listeners import OWN_PORTS
 from .._pki.errors import RefusedNameError
 from .._pki.names import Constraints, check_common_name, parse, parse_constraints
-from .compilation import domain_groups, probe_name, slug
-from .model import Domain, Fleet
+from .._stack import capabilities
+from .compilation import PROXIED_PORT, access_rules, domain_groups, probe_name, slug, watcher_name
+from .model import Domain, Fleet, Monitoring
 from .problems import Reading, unknown
 
 _Value = TypeVar("_Value")
-_RESERVED_GROUPS = {"all", "ungrouped", "bulwark", "mosquitto", "nginx_stream"}
+_RESERVED_GROUPS = {"all", "ungrouped", "bulwark", "mosquitto", "emqx", "nginx_stream", "monitoring"}
 
 
 def apply(fleet: Fleet, reading: Reading) -> None:
@@ -32,11 +35,12 @@ def apply(fleet: Fleet, reading: Reading) -> None:
         _certificates(domain, reading)
         _names(domain, permitted, reading)
         _clients(fleet, domain, reading)
-    _once(
-        ((domain.host(name), host.at) for domain in fleet.domains for name, host in _all_hosts(domain)),
-        "the host {name} is {first}, too; a host is in one domain, once",
-        reading,
-    )
+        if domain.engine == "emqx":
+            _emqx(fleet, domain, reading)
+    names = [(domain.host(name), host.at) for domain in fleet.domains for name, host in _all_hosts(domain)]
+    _once(names, "the host {name} is {first}, too; a host is in one domain, once", reading)
+    if fleet.monitoring:
+        _monitoring(fleet.monitoring, dict(names), permitted, reading)
     _once(
         ((slug(domain.name), domain.at) for domain in fleet.domains),
         "its group would be domain_{name}, that of {first}; choose another name, and give this one as suffix",
@@ -236,6 +240,110 @@ def _clients(fleet: Fleet, domain: Domain, reading: Reading) -> None:
                 )
 
 
+def _emqx(fleet: Fleet, domain: Domain, reading: Reading) -> None:
+    """What the engine cannot do that another one can."""
+    at = _of_settings(domain, "engine", reading)
+    if domain.emqx.version is None:
+        reading.report(at, "emqx needs its version and its secrets; give them as emqx")
+    if domain.edge.topology == "reencrypt":
+        reading.report(
+            _of_settings(domain, "edge", reading),
+            "reencrypt hides from emqx whose certificate it is, and the role emqx knows no passwords; choose broker,"
+            " nginx or passthrough",
+        )
+    if domain.emqx.cluster:
+        _cluster(domain, reading)
+    if domain.ports.certificate in OWN_PORTS:
+        reading.report(
+            f"{_of_settings(domain, 'ports', reading)}.certificate",
+            f"{domain.ports.certificate} is EMQX's own, for {OWN_PORTS[domain.ports.certificate]}; give another one",
+        )
+    if domain.edge.topology == "nginx" and domain.firewall.mode == "absent":
+        reading.report(
+            _of_settings(domain, "firewall", reading),
+            "is absent, and behind nginx emqx would believe every user of its host who they are; give close_plaintext",
+        )
+    if domain.edge.topology == "nginx" and domain.ports.certificate == PROXIED_PORT:
+        reading.report(
+            f"{_of_settings(domain, 'ports', reading)}.certificate",
+            f"{PROXIED_PORT} is where EMQX hears nginx; give another one",
+        )
+    if fleet.authority.revocation_lists and not fleet.authority.publish_url and domain.edge.topology != "nginx":
+        reading.report(
+            f"{fleet.authority.at}.revocation_lists",
+            "has emqx fetch the lists from an address in the certificates; give publish_url, or take it out",
+        )
+    for known in fleet.classes(domain).values():
+        if known.members.passwords:
+            reading.report(
+                f"{known.at}.members",
+                f"domain {domain.name} has the engine emqx, whose role knows clients by certificates only; give names,"
+                " or leave the domain out of domains",
+            )
+    _try(
+        partial(render_emqx_acl, access_rules(fleet, domain)),
+        at,
+        reading,
+        remedy="change the class of devices that it comes from",
+    )
+
+
+def _cluster(domain: Domain, reading: Reading) -> None:
+    """What keeps the brokers of a domain from being one cluster."""
+    at = f"{_of_settings(domain, 'emqx', reading)}.cluster"
+    known = capabilities(software="emqx", version=domain.emqx.version)
+    if known["cluster_needs_licence"] and not domain.emqx.licence_key:
+        reading.report(
+            at,
+            f"EMQX {domain.emqx.version} needs a licence for a cluster; give licence_key, or a version of 5.8, the "
+            "last that clusters without one",
+        )
+    if domain.brokers_group:
+        reading.report(
+            f"{domain.at}.brokers_group",
+            "a cluster must know the names and addresses of its nodes; give them as brokers, each with its address",
+        )
+    elif len(domain.brokers) < 2:
+        reading.report(
+            at, f"domain {domain.name} has {len(domain.brokers)} broker; give it two at least, or take it out"
+        )
+    for host in domain.brokers.values():
+        if host.address is None or ":" in host.address:
+            reading.report(
+                host.at,
+                f"has {'no address' if host.address is None else 'the address ' + host.address}, and the nodes of a "
+                "cluster are let in by their IPv4 addresses; give one, such as 192.0.2.10",
+            )
+
+
+def _monitoring(monitoring: Monitoring, others: Mapping[str, str], permitted: Constraints, reading: Reading) -> None:
+    """What keeps hosts from watching the others."""
+    if bool(monitoring.hosts) == bool(monitoring.hosts_group):
+        reading.report(monitoring.at, "give its hosts, or hosts_group for hosts of another inventory: one of the two")
+    elif not monitoring.asking:
+        reading.report(
+            monitoring.at,
+            "has hosts without an address, so nobody could be let in to ask the exporters; give addresses, or sources",
+        )
+    for number, source in enumerate(monitoring.sources):
+        network = partial(ipaddress.ip_network, source)
+        _try(network, f"{monitoring.at}.sources[{number}]", reading, remedy="give a network, such as 192.0.2.0/24")
+    for name, host in monitoring.hosts.items():
+        if name in others:
+            reading.report(host.at, f"the host {name} is {others[name]}, too; give one that only watches")
+        if host.address is not None:
+            address = partial(ipaddress.ip_address, host.address)
+            _try(address, f"{host.at}.address", reading, remedy="give an IP address, such as 192.0.2.10")
+        _try(partial(check_common_name, watcher_name(name)), host.at, reading)
+        names = _try(partial(parse, [name]), host.at, reading)
+        if names and permitted.outside(names):
+            reading.report(
+                host.at,
+                f"{name!r} is in none of authority.permitted_domains ({', '.join(permitted.dns)}), so the CA could not "
+                "certify it; add its domain there",
+            )
+
+
 def _groups(fleet: Fleet, reading: Reading) -> None:
     ours = _RESERVED_GROUPS.union(*(domain_groups(domain) for domain in fleet.domains))
     theirs = [
@@ -244,6 +352,8 @@ def _groups(fleet: Fleet, reading: Reading) -> None:
         for key, group in (("brokers_group", domain.brokers_group), ("edges_group", domain.edges_group))
         if group
     ]
+    if fleet.monitoring and fleet.monitoring.hosts_group:
+        theirs.append((fleet.monitoring.hosts_group, f"{fleet.monitoring.at}.hosts_group"))
     for group, at in theirs:
         if group in ours:
             reading.report(at, f"{group!r} is a group that the fleet makes; give one of the other inventory")

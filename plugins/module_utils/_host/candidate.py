@@ -48,8 +48,8 @@ _NETWORK: Mapping[str, int] = {
     "/proc/sys/net/ipv4/ip_unprivileged_port_start": 0,
 }
 _WORDS = 4
-# Mosquitto's, where log_timestamp is on.
-_TIME_STAMP = re.compile(r"^\d{10}: ")
+# Mosquitto's, where log_timestamp is on, and EMQX's.
+_TIME_STAMP = re.compile(r"^(\d{10}: |\d{4}-\d\d-\d\dT[\d:.]+[+-]\d\d:\d\d )")
 
 
 def present(check: Check) -> bool:
@@ -116,11 +116,25 @@ def _start(check: Check, *, user: str, future: str, notify: str) -> subprocess.P
         "NOTIFY_SOCKET": f"{_NOTIFY_DIRECTORY}/ready",
     }
     identity = ["setpriv", "--reuid", user, "--regid", _group_of(user), "--init-groups"] if user else []
-    shell = ["sh", "-c", script, "candidate", *identity, *check.argv]
+    shell = ["sh", "-c", script, "candidate", *identity, *_reading(check), *check.argv]
     command = ["setpriv", "--pdeathsig", "KILL", "unshare", *namespaces, *shell]
     if shutil.which("setpriv") is None or shutil.which("unshare") is None:
         raise StoreError("setpriv, unshare: not on this host; install the package util-linux")
     return process.start(command, environment=environment)
+
+
+def _reading(check: Check) -> list[str]:
+    """What goes in front of the program to try, as its user, whether the files that it will need can be read."""
+    if not check.reads:
+        return []
+    tried = " ".join(shlex.quote(path) for path in check.reads)
+    script = f"""for path in {tried}; do
+        [ -r "$path" ] && [ -s "$path" ] && continue
+        echo "Error: $path: $(id --user --name) cannot read it, or it is empty"
+        exit 1
+    done
+    exec "$@\""""
+    return ["sh", "-c", script, "reads"]
 
 
 def mount_script(*, future: str, notify: str, scratch: Mapping[str, str], keep: Sequence[str] = ()) -> str:

@@ -188,7 +188,9 @@ def _deploy(configuration: Configuration, certificate: Certificate, *, check_mod
         )
         result = operations.install(target, material, declaration=target.declaration(), check_mode=check_mode)
     except (HostError, OSError) as failure:
-        return Deployed(certificate, failure=str(failure), not_after=_not_after(target))
+        said = str(failure)
+        full = remedy(said) if "No space left" in said else ""
+        return Deployed(certificate, failure=f"{said}{full}", not_after=_not_after(target))
     return Deployed(certificate, changed=result.changed, not_after=str(result.after["not_after"]))
 
 

@@ -17,15 +17,23 @@ from .errors import StoreError
 
 DIRECTORY = "/etc/bulwark/services.d"
 
+# A reload is a signal: the service answers with the old version until it got round to it.
+PROBE_SECONDS = 20
+
 # Activations from weak to strong.
 NONE, RELOAD, RESTART, START = "none", "reload", "restart", "start"
 _STRENGTH = (NONE, RELOAD, RESTART, START)
-# Kind of probe -> what it must say.
+# Kind of probe -> what it must say. One over TLS with `client_lineage` shows that certificate. One with `statistics` is
+# where the host reads what Mosquitto counts.
 _PROBES = {
     "tls": ("address", "port", "lineage"),
     "mqtt": ("address", "port", "lineage"),
     # A unix socket, without TLS; with `proxy_common_name`, one behind a proxy that tells this name.
     "socket": ("path",),
+    # The same at a port of the loopback.
+    "loopback": ("port", "proxy_common_name"),
+    # A program that ends with 0 when all is well, and says what is not.
+    "program": ("argv",),
 }
 
 
@@ -43,6 +51,8 @@ class Check:
     keep: tuple[str, ...] = ()
     # Whom the candidate runs as; empty for whom the unit says.
     user: str = ""
+    # Files that this user must be able to read, for a program whose check does not open them.
+    reads: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,6 +66,8 @@ class Descriptor:
     probes: tuple[Mapping[str, Any], ...]
     # Seconds in which somebody must confirm a change before it is undone; 0 needs nobody.
     confirm_seconds: int
+    # Seconds in which the probes must hold after an activation: how long the service takes to start, and to spare.
+    probe_seconds: int = PROBE_SECONDS
 
     def activation(self, lineage: str, parts: Collection[str]) -> str:
         """The least activation that makes the service use these changed parts of a lineage."""
@@ -101,10 +113,12 @@ def parse(content: bytes, *, source: str) -> Descriptor:
                 timeout=int(check.get("timeout", 10)),
                 keep=tuple(check.get("keep", ())),
                 user=check.get("user", ""),
+                reads=tuple(check.get("reads", ())),
             ),
             lineages={name: dict(parts) for name, parts in data.get("lineages", {}).items()},
             probes=tuple(dict(probe) for probe in data.get("probes", ())),
             confirm_seconds=int(data.get("confirm_seconds", 0)),
+            probe_seconds=int(data.get("probe_seconds", PROBE_SECONDS)),
         )
     except KeyError as failure:
         raise StoreError(f"{source}: has no {failure.args[0]!r}; add it") from None

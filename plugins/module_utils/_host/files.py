@@ -84,8 +84,17 @@ def put(path: str, entry: Entry) -> None:
             os.symlink(entry.target, temporary)
         else:
             create(temporary, entry)
+            _keep_time(path, temporary, entry)
         os.replace(temporary, path)
     _sync_directory(os.path.dirname(path))
+
+
+def _keep_time(path: str, temporary: str, entry: File) -> None:
+    """A file is as old as its content: whether a service has read it is told from that."""
+    before = observe(path)
+    if isinstance(before, File) and before.content == entry.content:
+        status = os.lstat(path)
+        os.utime(temporary, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
 def create(path: str, entry: File) -> None:

@@ -13,18 +13,28 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import re
 import ssl
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from . import descriptor, files, lineage, openssl, probe, process, refresh, service
+from . import broker_statistics, descriptor, files, lineage, openssl, process, refresh, service
 from .errors import HostError
 
 DIRECTORY = "/var/lib/bulwark/metrics"
 FILE = "bulwark_status.prom"
 _NFT = "/usr/sbin/nft"
 _NFT_SECONDS = 10
+_JOURNALCTL = "/usr/bin/journalctl"
+_JOURNAL_SECONDS = 30
+# What is read of the journal at most: the newest lines of a quarter of an hour.
+_JOURNAL_LINES = 50000
+# Services whose journal has a line with OpenSSL's words for each handshake that fails. nginx writes it at level info,
+# EMQX at level notice, and their roles set neither.
+_TELLS_HANDSHAKES = ("mosquitto",)
+# An end without goodbye (SSL_R_UNEXPECTED_EOF_WHILE_READING) of a session is none: devices lose their network.
+_HANDSHAKE = re.compile(r"(failed: error:|error:(?!0A000126:))[0-9A-F]{8}:SSL routines:")
 
 # Every metric and what it says; a metric that is not here cannot be written.
 HELP: Mapping[str, str] = {
@@ -42,7 +52,10 @@ HELP: Mapping[str, str] = {
     "bulwark_endpoint_up": "Whether the endpoint answers, and lets this host's own client in where it has one.",
     "bulwark_endpoint_current": "Whether the certificate that is served is the one in the file.",
     "bulwark_endpoint_not_after_timestamp_seconds": "End of the certificate that is served.",
+    "bulwark_handshake_failures": "Handshakes that failed in the last quarter of an hour, as the journal has them.",
     "bulwark_firewall_packets_total": "Packets that a rule of the firewall counted.",
+    "bulwark_mosquitto_readable": "Whether the broker lets this host's own client read what it counts.",
+    **dict(broker_statistics.TOPICS.values()),
 }
 # A client's and a server's certificate are of one kind: the label `purpose` tells them apart.
 _CERTIFICATES: Mapping[str, str] = {
@@ -51,7 +64,6 @@ _CERTIFICATES: Mapping[str, str] = {
     "ca": lineage.CA,
     "root": lineage.ROOTS,
 }
-_COUNTERS = ("bulwark_firewall_packets_total",)
 
 
 @dataclass(frozen=True)
@@ -92,7 +104,10 @@ def render(samples: Iterator[Sample]) -> str:
     lines = []
     for metric, help_ in HELP.items():
         if metric in found:
-            lines += [f"# HELP {metric} {help_}", f"# TYPE {metric} {'counter' if metric in _COUNTERS else 'gauge'}"]
+            lines += [
+                f"# HELP {metric} {help_}",
+                f"# TYPE {metric} {'counter' if metric.endswith('_total') else 'gauge'}",
+            ]
             lines += [f"{metric}{labels} {value:.0f}" for labels, value in found[metric].items()]
     return "\n".join(lines) + "\n"
 
@@ -159,23 +174,28 @@ def _of_services(store: str) -> Iterator[Sample]:
         return
     yield Sample("bulwark_services_readable", {}, 1)
     for name, item in installed.items():
+        if name in _TELLS_HANDSHAKES:
+            yield from _of_journal(name, item.unit)
         for asked in item.probes:
+            # What a program judges after a change costs too much to ask each time.
+            if asked["kind"] == "program":
+                continue
             yield from _of_endpoint(name, asked, store=store)
+            if asked.get("statistics"):
+                yield from _of_broker(name, asked, store=store)
 
 
 def _of_endpoint(name: str, asked: Mapping[str, object], *, store: str) -> Iterator[Sample]:
-    if asked["kind"] == "socket":
-        labels = {"service": name, "endpoint": str(asked["path"])}
-    else:
-        where = probe.endpoint(str(asked["address"]), int(str(asked["port"])))
-        labels = {"service": name, "endpoint": where, "lineage": str(asked["lineage"])}
+    labels = {"service": name, "endpoint": service.place(asked)}
+    if not service.without_tls(asked):
+        labels["lineage"] = str(asked["lineage"])
         try:
             served, expected = service.served(asked, store=store)
         except (HostError, OSError):
             yield Sample("bulwark_endpoint_up", labels, 0)
             return
         yield Sample("bulwark_endpoint_current", labels, served == expected)
-        shown = openssl.certificates(ssl.DER_cert_to_PEM_cert(served).encode(), source=where)[0]
+        shown = openssl.certificates(ssl.DER_cert_to_PEM_cert(served).encode(), source=labels["endpoint"])[0]
         yield Sample("bulwark_endpoint_not_after_timestamp_seconds", labels, shown.not_after.timestamp())
     try:
         service.check_answer(asked, store=store)
@@ -183,6 +203,29 @@ def _of_endpoint(name: str, asked: Mapping[str, object], *, store: str) -> Itera
         yield Sample("bulwark_endpoint_up", labels, 0)
     else:
         yield Sample("bulwark_endpoint_up", labels, 1)
+
+
+def _of_broker(name: str, asked: Mapping[str, object], *, store: str) -> Iterator[Sample]:
+    labels = {"service": name}
+    try:
+        found = broker_statistics.read(asked, store=store)
+    except (HostError, OSError):
+        found = {}
+    yield Sample("bulwark_mosquitto_readable", labels, bool(found))
+    for metric, value in found.items():
+        yield Sample(metric, labels, value)
+
+
+def _of_journal(name: str, unit: str) -> Iterator[Sample]:
+    """The handshakes that failed, nothing where the journal cannot be read."""
+    newest = [f"--unit={unit}", "--since=-15min", f"--lines={_JOURNAL_LINES}", "--output=cat", "--no-pager", "--quiet"]
+    try:
+        read = process.run([_JOURNALCTL, *newest], timeout=_JOURNAL_SECONDS)
+    except (OSError, subprocess.TimeoutExpired):
+        return
+    if read.returncode == 0:
+        failed = sum(_HANDSHAKE.search(line) is not None for line in read.stdout.splitlines())
+        yield Sample("bulwark_handshake_failures", {"service": name}, failed)
 
 
 def _of_firewall() -> Iterator[Sample]:

@@ -10,10 +10,12 @@ Section numbers are those of the OASIS MQTT 5.0 standard; 3.1.1 differs only whe
 
 from __future__ import annotations
 
+import secrets
 import socket
 import struct
 import time
 from dataclasses import dataclass
+from typing import Protocol
 
 from .errors import ProbeError
 
@@ -105,6 +107,23 @@ class Message:
     qos: int
     retain: bool
     packet_id: int
+
+
+def random_id() -> str:
+    """A client identifier that nobody has.
+
+    23 characters of letters and digits are all that 3.1.1 obliges a server to take (section 3.1.3.1).
+    """
+    return f"bulwark{secrets.token_hex(8)}"
+
+
+def last_words(connection: Connection) -> OSError | None:
+    """The alert of a server that has already hung up: it waits to be read when the write fails."""
+    try:
+        connection.recv(65536)
+    except OSError as error:
+        return error
+    return None
 
 
 def reason_text(*, code: int, version: int) -> str:
@@ -264,6 +283,19 @@ def decode_publish(packet: Packet, *, version: int) -> Message:
     )
 
 
+class Connection(Protocol):
+    """What a client needs of a socket, which may be in TLS or a WebSocket."""
+
+    def settimeout(self, seconds: float, /) -> None:
+        """How long each operation may take."""
+
+    def sendall(self, data: bytes, /) -> None:
+        """Send all of it. Raises OSError."""
+
+    def recv(self, size: int, /) -> bytes:
+        """Some of what came, nothing when the peer has closed. Raises OSError."""
+
+
 class Client:
     """One connection to a broker over a socket that is already connected, with or without TLS.
 
@@ -271,7 +303,7 @@ class Client:
     protocol or does not answer; what the server refuses is returned as a code.
     """
 
-    def __init__(self, *, connection: socket.socket, version: int, timeout: float) -> None:
+    def __init__(self, *, connection: Connection, version: int, timeout: float) -> None:
         self._connection = connection
         self._version = version
         self._timeout = timeout
@@ -364,16 +396,8 @@ class Client:
             self._connection.settimeout(self._timeout)
             self._connection.sendall(data)
         except OSError as error:  # ssl.SSLError is one
-            cause = self._last_words() or error
+            cause = last_words(self._connection) or error
             raise MqttError(f"cannot send: {cause}") from cause
-
-    def _last_words(self) -> OSError | None:
-        """The alert of a server that has already hung up: it waits to be read when the write fails."""
-        try:
-            self._connection.recv(65536)
-        except OSError as error:
-            return error
-        return None
 
     def _read_packet(self, deadline: float) -> Packet | None:
         """The next packet, None when the deadline passes first."""

@@ -155,6 +155,11 @@ def configure(name: str, managed: Sequence[ManagedFile], *, check_mode: bool = F
         return Configured(changed, activation, checks, recovered, before, confirm_seconds)
 
 
+def is_kept_running(name: str, managed: Sequence[ManagedFile]) -> bool:
+    """Whether the service runs, and will after a boot."""
+    return service.kept_running(_descriptors(name, managed)[0].unit)
+
+
 def confirm(name: str) -> None:
     """Let a service's change that waits for it hold; StoreError when its time was up."""
     with transaction.locked(HOST_STATE, restore=service.restore):

@@ -14,11 +14,11 @@ from __future__ import annotations
 import errno
 import os
 import re
-import secrets
 import shutil
 import socket
 import ssl
 import subprocess
+import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -39,6 +39,9 @@ _OFFERS = {
 # Without a certificate TLS 1.3 ends the handshake for the client before the server has judged it (RFC 8446 section
 # 4.4.2.4): its refusal takes another round trip, and Nagle's algorithm can hold it back for up to 0.2 s more.
 _REFUSAL_WAIT = 1.0
+# What Python warns about is a list of the process, which threads must not change at the same time.
+_WARNINGS = threading.Lock()
+_LOOPBACK = "127.0.0.1"
 
 
 class TlsError(ProbeError):
@@ -294,6 +297,11 @@ def _refused_after_certificate(context: ssl.SSLContext, received: bytes) -> Serv
     )
 
 
+def _refusal_wait(started: float) -> float:
+    """How long to wait for a refusal after a handshake that took this long."""
+    return max(_REFUSAL_WAIT, 3 * (time.monotonic() - started))
+
+
 def client_certificate_required(*, address: str, port: int, server_name: str | None, timeout: float) -> bool | None:
     """Whether a client without a certificate is turned away; None when the server ends the connection and says nothing.
 
@@ -313,9 +321,8 @@ def client_certificate_required(*, address: str, port: int, server_name: str | N
             raise _handshake_failed(address, port, error) from error
         if conversation.tls.version() != "TLSv1.3":
             return False
-        wait = min(timeout, max(_REFUSAL_WAIT, 3 * (time.monotonic() - started)))
         try:
-            refused = conversation.refusal(wait=wait)
+            refused = conversation.refusal(wait=min(timeout, _refusal_wait(started)))
         except ConnectionError:
             return None
         return refused is not None and "CERTIFICATE_REQUIRED" in refused.reason
@@ -329,12 +336,13 @@ def refusal(
     Raises ProbeError when nothing answers.
     """
     context = client_context(server_name=server_name, certfile=certfile, keyfile=keyfile)
+    started = time.monotonic()
     with _conversation(
         address=address, port=port, server_name=server_name, timeout=timeout, context=context
     ) as conversation:
         try:
             conversation.handshake()
-            refused = conversation.refusal(wait=min(timeout, _REFUSAL_WAIT))
+            refused = conversation.refusal(wait=min(timeout, _refusal_wait(started)))
         except ssl.SSLError as error:
             return reason(error)
         except ConnectionError:
@@ -407,7 +415,7 @@ def _only(version: ssl.TLSVersion) -> ssl.SSLContext | None:
     context = client_context(server_name=None)
     try:
         context.set_ciphers("ALL:@SECLEVEL=0")
-        with warnings.catch_warnings():
+        with _WARNINGS, warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             context.minimum_version = version
             context.maximum_version = version
@@ -518,7 +526,8 @@ def group_in(output: str) -> str | None:
     return found.group(1) if found else None
 
 
-def mqtt_connect(
+@contextmanager
+def mqtt_session(
     *,
     address: str,
     port: int,
@@ -529,45 +538,58 @@ def mqtt_connect(
     keyfile: str | None = None,
     username: str | None = None,
     password: str | None = None,
-) -> int:
-    """The CONNACK code of an MQTT 3.1.1 CONNECT over TLS, 0 when the broker lets the client in.
+) -> Iterator[tuple[mqtt.Client, int]]:
+    """A client of MQTT 3.1.1 over TLS and its CONNACK code, 0 when the broker lets it in.
 
-    Raises TlsError when the handshake is refused by either side, ProbeError when there is no CONNACK.
+    Raises TlsError when the handshake is refused by either side, ProbeError when there is no CONNACK or the
+    conversation breaks.
     """
     context = client_context(server_name=server_name, cafile=cafile, certfile=certfile, keyfile=keyfile)
     with connect_tls(
         address=address, port=port, server_name=server_name, timeout=timeout, context=context
     ) as connection:
-        return _connack(connection, endpoint(address, port), timeout=timeout, username=username, password=password)
+        where = endpoint(address, port)
+        with _session(connection, where, timeout=timeout, username=username, password=password) as session:
+            yield session
 
 
-def mqtt_connect_local(*, path: str, timeout: float, header: bytes = b"") -> int:
-    """The CONNACK code of an MQTT 3.1.1 CONNECT to a unix socket, `header` sent in front of it.
+@contextmanager
+def mqtt_session_local(
+    *, path: str = "", port: int = 0, timeout: float, header: bytes = b""
+) -> Iterator[tuple[mqtt.Client, int]]:
+    """The same without TLS, on the unix socket `path` or else the loopback's `port`, `header` sent in front of CONNECT.
 
-    Raises ProbeError when nothing listens there or there is no CONNACK.
+    Raises ProbeError when nothing listens there, there is no CONNACK or the conversation breaks.
     """
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+    where = path or endpoint(_LOOPBACK, port)
+    with socket.socket(socket.AF_UNIX if path else socket.AF_INET, socket.SOCK_STREAM) as connection:
         connection.settimeout(timeout)
         try:
-            connection.connect(path)
+            connection.connect(path or (_LOOPBACK, port))
             connection.sendall(header)
         except OSError as error:
-            raise ProbeError(f"{path}: cannot connect: {reason(error)}") from error
-        return _connack(connection, path, timeout=timeout)
+            raise ProbeError(f"{where}: cannot connect: {reason(error)}") from error
+        with _session(connection, where, timeout=timeout) as session:
+            yield session
 
 
-def _connack(
+@contextmanager
+def _session(
     connection: socket.socket, where: str, *, timeout: float, username: str | None = None, password: str | None = None
-) -> int:
+) -> Iterator[tuple[mqtt.Client, int]]:
     client = mqtt.Client(connection=connection, version=mqtt.V311, timeout=timeout)
     try:
-        # 23 characters of letters and digits are all that 3.1.1 obliges a server to take (section 3.1.3.1).
-        connack = client.connect(client_id=f"bulwark{secrets.token_hex(8)}", username=username, password=password)
-        if connack.code == 0:
-            client.disconnect()
+        connack = client.connect(client_id=mqtt.random_id(), username=username, password=password)
     except mqtt.MqttError as error:
         raise ProbeError(f"{where}: no CONNACK: {mqtt_failure(error)}") from error
-    return connack.code
+    try:
+        yield client, connack.code
+    except mqtt.MqttError as error:
+        raise ProbeError(f"{where}: {mqtt_failure(error)}") from error
+    finally:
+        if connack.code == 0:
+            with suppress(mqtt.MqttError):
+                client.disconnect()
 
 
 def is_tls(error: ProbeError) -> bool:

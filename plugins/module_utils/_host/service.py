@@ -11,16 +11,15 @@ import ssl
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
-from . import files, lineage, probe, process, proxy_v2
-from .descriptor import NONE, RELOAD, RESTART, START, Descriptor
+from . import files, lineage, mqtt, probe, process, proxy_v2
+from .descriptor import NONE, PROBE_SECONDS, RELOAD, RESTART, START, Descriptor
 from .errors import ActivationError, HostError, ProbeError, StoreError
 from .transaction import ACTIVATING
 
-# A reload is a signal: the service answers with the old version until it got round to it.
-PROBE_SECONDS = 20
 _PROBE_TIMEOUT = 5
 _PROBE_PAUSE = 0.2
 _SYSTEMCTL_SECONDS = 180
@@ -59,6 +58,15 @@ def unit_state(unit: str) -> UnitState:
     )
 
 
+def kept_running(unit: str) -> bool:
+    """Whether a unit runs, and will after a boot; not where there is no systemd to say so."""
+    try:
+        result = _run(["systemctl", "show", unit, "--property=ActiveState,UnitFileState"])
+    except FileNotFoundError:
+        return False
+    return result.returncode == 0 and set(result.stdout.split()) == {"ActiveState=active", "UnitFileState=enabled"}
+
+
 def planned(
     activations: Sequence[tuple[Descriptor, str, Sequence[Mapping[str, Any]]]],
     *,
@@ -76,6 +84,7 @@ def planned(
                 "active": state.active,
                 "invocation": state.invocation,
                 "probes": [dict(item) for item in descriptor.probes],
+                "probe_seconds": descriptor.probe_seconds,
                 "probes_before": [dict(item) for item in probes_before],
             }
         )
@@ -88,7 +97,7 @@ def activate(plan: Mapping[str, Any]) -> None:
         _systemctl("daemon-reload")
     for item in plan["units"]:
         if item["action"] != NONE:
-            _activate_unit(item["unit"], item["action"], probes=item["probes"], store=plan["store"])
+            _activate_unit(item, store=plan["store"])
 
 
 def restore(plan: Mapping[str, Any], phase: str) -> None:
@@ -133,11 +142,13 @@ def _way_back(name: str) -> str:
 
 def check_probe(item: Mapping[str, Any], *, store: str) -> None:
     """One probe of a descriptor; ProbeError says what is served instead."""
-    if item["kind"] != "socket":
+    if item["kind"] == "program":
+        _check_program(item["argv"])
+        return
+    if not without_tls(item):
         shown, expected = served(item, store=store)
         if shown != expected:
-            where, path = probe.endpoint(item["address"], int(item["port"])), _path(_lineage(item, store))
-            raise ProbeError(f"{where}: serves another certificate than {path}")
+            raise ProbeError(f"{place(item)}: serves another certificate than {_path(_lineage(item, store))}")
     check_answer(item, store=store)
 
 
@@ -145,63 +156,107 @@ def served(item: Mapping[str, Any], *, store: str) -> tuple[bytes, bytes]:
     """The certificate that the endpoint of a probe serves and the one in the lineage, both DER; ProbeError if none."""
     of = _lineage(item, store)
     expected = _certificate(of)
+    certfile, keyfile = _identity_files(item, store)
     found = probe.served_certificate(
-        address=item["address"], port=int(item["port"]), server_name=_server_name(of), timeout=_PROBE_TIMEOUT
+        address=item["address"],
+        port=int(item["port"]),
+        server_name=_server_name(of),
+        timeout=_PROBE_TIMEOUT,
+        certfile=certfile,
+        keyfile=keyfile,
     )
     return found.der, expected
 
 
 def check_answer(item: Mapping[str, Any], *, store: str) -> None:
     """The part of a probe that is not about which certificate is served: CONNECT, where the endpoint speaks MQTT."""
-    if item["kind"] == "socket":
-        _check_socket(item)
+    if without_tls(item):
+        _check_local(item, store=store)
     elif item["kind"] == "mqtt":
-        of = _lineage(item, store)
-        _check_connect(item, of, server_name=_server_name(of))
+        _check_connect(item, store=store)
+
+
+def without_tls(item: Mapping[str, Any]) -> bool:
+    """Whether the endpoint of a probe is one of this host only, behind what ends TLS."""
+    return item["kind"] in ("socket", "loopback")
+
+
+def place(item: Mapping[str, Any]) -> str:
+    """Where the endpoint of a probe is: a path, or an address with its port."""
+    return item["path"] if "path" in item else probe.endpoint(item.get("address", "127.0.0.1"), int(item["port"]))
 
 
 def _lineage(item: Mapping[str, Any], store: str) -> lineage.Lineage:
     return lineage.Lineage(store, item["lineage"])
 
 
-def _check_socket(item: Mapping[str, Any]) -> None:
-    """Behind the PROXY header of a client with a certificate, CONNECT must be let in; without, any CONNACK will do."""
-    name = item.get("proxy_common_name")
-    header = proxy_v2.header(common_name=name) if name else b""
-    code = probe.mqtt_connect_local(path=item["path"], timeout=_PROBE_TIMEOUT, header=header)
-    if name and code != 0:
-        raise ProbeError(f"{item['path']}: answers CONNECT behind a PROXY header for {name} with CONNACK {code}")
-
-
-def _check_connect(item: Mapping[str, Any], served_lineage: lineage.Lineage, *, server_name: str | None) -> None:
-    """A CONNECT with the host's client certificate must be let in; without one, any CONNACK proves a broker."""
-    client = item.get("client_lineage")
-    identity = lineage.Lineage(served_lineage.store, client) if client else None
-    if identity and not identity.current_version():
-        return
-    certfile, keyfile = (
-        f"{identity.current}/{name}" if identity else None for name in (lineage.FULLCHAIN, lineage.KEY)
-    )
-    code = probe.mqtt_connect(
+def session(item: Mapping[str, Any], *, store: str) -> AbstractContextManager[tuple[mqtt.Client, int]]:
+    """A client at an endpoint that speaks MQTT, as this host is known there, and its CONNACK code; see `probe`."""
+    if without_tls(item):
+        name = item.get("proxy_common_name")
+        header = proxy_v2.header(common_name=name) if name else b""
+        return probe.mqtt_session_local(
+            path=item.get("path", ""), port=int(item.get("port", 0)), timeout=_PROBE_TIMEOUT, header=header
+        )
+    of = _lineage(item, store)
+    certfile, keyfile = _identity_files(item, store)
+    return probe.mqtt_session(
         address=item["address"],
         port=int(item["port"]),
-        server_name=server_name,
+        server_name=_server_name(of),
         timeout=_PROBE_TIMEOUT,
-        cafile=os.path.join(served_lineage.current, lineage.anchor_file(_files(served_lineage))),
+        cafile=os.path.join(of.current, lineage.anchor_file(_files(of))),
         certfile=certfile,
         keyfile=keyfile,
     )
-    if identity and code != 0:
-        where = probe.endpoint(item["address"], int(item["port"]))
-        raise ProbeError(
-            f"{where}: answers CONNECT with the certificate of lineage {identity.name} with CONNACK {code}"
-        )
 
 
-def _activate_unit(unit: str, action: str, *, probes: Sequence[Mapping[str, Any]], store: str) -> None:
+def _identity(item: Mapping[str, Any], store: str) -> lineage.Lineage | None:
+    client = item.get("client_lineage")
+    return lineage.Lineage(store, client) if client else None
+
+
+def _identity_files(item: Mapping[str, Any], store: str) -> tuple[str | None, str | None]:
+    """The certificate and the key that the host shows, where it has any."""
+    identity = _identity(item, store)
+    if not identity or not identity.current_version():
+        return None, None
+    return os.path.join(identity.current, lineage.FULLCHAIN), os.path.join(identity.current, lineage.KEY)
+
+
+def _check_local(item: Mapping[str, Any], *, store: str) -> None:
+    """Behind the PROXY header of a client with a certificate, CONNECT must be let in; without, any CONNACK will do."""
+    name = item.get("proxy_common_name")
+    with session(item, store=store) as (_client, code):
+        if name and code != 0:
+            raise ProbeError(f"{place(item)}: answers CONNECT behind a PROXY header for {name} with CONNACK {code}")
+
+
+def _check_program(argv: Sequence[str]) -> None:
+    """The program must end with 0; what it says last is what is wrong."""
+    result = _run(argv)
+    if result.returncode != 0:
+        words = [line.strip() for line in result.stdout.splitlines() if line.strip()]
+        raise ProbeError(words[-1] if words else f"{' '.join(argv)}: ended with {result.returncode}")
+
+
+def _check_connect(item: Mapping[str, Any], *, store: str) -> None:
+    """A CONNECT with the host's client certificate must be let in; without one, any CONNACK proves a broker."""
+    identity = _identity(item, store)
+    if identity and not identity.current_version():
+        return
+    with session(item, store=store) as (_client, code):
+        if identity and code != 0:
+            raise ProbeError(
+                f"{place(item)}: answers CONNECT with the certificate of lineage {identity.name} with CONNACK {code}"
+            )
+
+
+def _activate_unit(item: Mapping[str, Any], *, store: str) -> None:
+    unit, action = item["unit"], item["action"]
     before = unit_state(unit)
     _systemctl(action, unit)
-    _await_probes(unit, probes, store=store)
+    _await_probes(item, item["probes"], store=store)
     after = unit_state(unit)
     # A probe is several rounds of the service's loop after the signal: what it quits over, it has quit over by now.
     if not after.active or (action == RELOAD and after.main_pid != before.main_pid):
@@ -226,11 +281,13 @@ def _restore_unit(item: Mapping[str, Any], phase: str, *, store: str) -> None:
         # Failed starts must not count against the one that is needed.
         _systemctl("reset-failed", unit, required=False)
         _systemctl(RESTART, unit)
-    _await_probes(unit, item["probes_before"], store=store)
+    _await_probes(item, item["probes_before"], store=store)
 
 
-def _await_probes(unit: str, probes: Sequence[Mapping[str, Any]], *, store: str) -> None:
-    deadline = time.monotonic() + PROBE_SECONDS
+def _await_probes(planned_unit: Mapping[str, Any], probes: Sequence[Mapping[str, Any]], *, store: str) -> None:
+    unit = planned_unit["unit"]
+    # The journal of a version before this one has no time in it.
+    deadline = time.monotonic() + planned_unit.get("probe_seconds", PROBE_SECONDS)
     for item in probes:
         while True:
             try:

@@ -5,7 +5,7 @@
 
 """An encrypted stream under a passphrase: what docs/operations.md describes so that it can be read without this code.
 
-    bulwark-ca-archive 1                     magic and format
+    bulwark-ca-archive 1                     kind and format
     {"created": ..., "n": ..., ...}          JSON in one line: parameters of scrypt, the salt
     HMAC-SHA256 of both lines                hexadecimal: tells a wrong passphrase
     SHA-256 of the three lines               hexadecimal: tells a damaged header
@@ -34,7 +34,18 @@ with contextlib.suppress(ImportError):  # _module.py says what is missing
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
     from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
-MAGIC = b"bulwark-ca-archive 1\n"
+
+@dataclass(frozen=True)
+class Kind:
+    """What an archive is of, by its first line."""
+
+    magic: bytes
+    what: str
+    writer: str
+
+
+CA = Kind(b"bulwark-ca-archive 1\n", "a CA", "pki_backup")
+ACCOUNTS = Kind(b"bulwark-accounts-archive 1\n", "accounts of certbot", "certbot_backup")
 
 _CHUNK = 65536
 _TAG = 16
@@ -50,17 +61,17 @@ _LINE = 4096
 class Writer:
     """A file that encrypts what is written to it, a context manager; without its end, nobody takes it for whole."""
 
-    def __init__(self, stream: IO[bytes], *, passphrase: str, created: str) -> None:
+    def __init__(self, stream: IO[bytes], *, passphrase: str, created: str, kind: Kind = CA) -> None:
         """Write the header."""
         salt = secrets.token_bytes(32)
         header = json.dumps({"created": created, **_COST, "salt": salt.hex()}, sort_keys=True).encode() + b"\n"
         keys = _derive(passphrase, salt=salt, **_COST)
-        lines = MAGIC + header
+        lines = kind.magic + header
         lines += keys.proof(lines) + b"\n"
         stream.write(lines + _sum(lines) + b"\n")
         self._stream = stream
         self._cipher = AESGCM(keys.content)
-        self._header = MAGIC + header
+        self._header = kind.magic + header
         self._number = 0
         self._waiting = bytearray()
 
@@ -84,10 +95,10 @@ class Writer:
 class Reader:
     """A file that decrypts; ArchiveError, with ``where`` it is, for a wrong passphrase and for any damage."""
 
-    def __init__(self, stream: IO[bytes], *, where: str, passphrase: Source) -> None:
+    def __init__(self, stream: IO[bytes], *, where: str, passphrase: Source, kind: Kind = CA) -> None:
         """Read the header and check the passphrase."""
         self._where = where
-        header = _read_header(stream, where=where)
+        header = _read_header(stream, where=where, kind=kind)
         keys = _derive(passphrase.value, salt=header.salt, **header.cost)
         if not hmac.compare_digest(keys.proof(header.authenticated), header.proof):
             raise ArchiveError(f"{where} cannot be opened: the passphrase is wrong, check {passphrase.what}")
@@ -133,9 +144,9 @@ def damaged(where: str) -> ArchiveError:
     return ArchiveError(f"{where} is damaged or incomplete: copy it again, or use another archive")
 
 
-def is_archive(stream: IO[bytes]) -> bool:
-    """Whether a file begins as an archive of any format does."""
-    return stream.read(len(MAGIC) - 2) == MAGIC[:-2]
+def is_archive(stream: IO[bytes], *, kind: Kind = CA) -> bool:
+    """Whether a file begins as an archive of this kind, of any format, does."""
+    return stream.read(len(kind.magic) - 2) == kind.magic[:-2]
 
 
 @dataclass(frozen=True)
@@ -156,12 +167,12 @@ class _Header:
     proof: bytes
 
 
-def _read_header(stream: IO[bytes], *, where: str) -> _Header:
+def _read_header(stream: IO[bytes], *, where: str, kind: Kind) -> _Header:
     magic, header, proof, total = (stream.readline(_LINE) for _number in range(4))
-    if magic != MAGIC:
-        if magic[:-2] == MAGIC[:-2]:
+    if magic != kind.magic:
+        if magic[:-2] == kind.magic[:-2]:
             raise ArchiveError(f"{where} has a format that this version does not know: update the collection")
-        raise ArchiveError(f"{where} is no archive of a CA: give a file that pki_backup wrote")
+        raise ArchiveError(f"{where} is no archive of {kind.what}: give a file that {kind.writer} wrote")
     if total != _sum(magic + header + proof) + b"\n":
         raise damaged(where)
     try:

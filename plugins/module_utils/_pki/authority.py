@@ -42,8 +42,11 @@ ROOT = "root"
 ISSUING = "issuing"
 KINDS = (ROOT, ISSUING)
 # The phases of a CA, in the order of its life: INTRODUCED is trusted and signs nothing yet, one CA of each kind is
-# SIGNING, REPLACED has certificates that are due, CUT_OVER has none that count, RETIRED is trusted no more.
+# SIGNING, REPLACED has certificates that are due, CUT_OVER has none that count, RETIRED is trusted no more. CANCELLED
+# was introduced, never signed for anybody, and is trusted no more.
 INTRODUCED, SIGNING, REPLACED, CUT_OVER, RETIRED = "introduced", "signing", "replaced", "cut_over", "retired"
+CANCELLED = "cancelled"
+LEFT = (RETIRED, CANCELLED)
 
 LEDGER = "ledger.sqlite"
 
@@ -106,7 +109,7 @@ class Ca:
     @property
     def trusted(self) -> bool:
         """Whether peers have it in their bundle."""
-        return self.phase != RETIRED
+        return self.phase not in LEFT
 
     @property
     def key_path(self) -> Path:
@@ -184,14 +187,14 @@ class Authority:
 
     @property
     def trusted(self) -> tuple[Ca, ...]:
-        """The CAs that peers trust: all but those that were retired."""
+        """The CAs that peers trust: all but those that left."""
         return tuple(ca for ca in self.cas if ca.trusted)
 
     @property
     def bundle(self) -> str:
         """What peers trust, in PEM: the roots first, then the issuing CAs.
 
-        It changes when a CA is introduced and when one is retired, and at no other time: brokers restart for it.
+        It changes when a CA is introduced, retired or cancelled, and at no other time: brokers restart for it.
         """
         return "".join(certificates.to_pem(ca.certificate) for ca in self.trusted)
 
@@ -363,10 +366,10 @@ def _standings(directory: Path) -> dict[str, ledger.Standing]:
 def _expected(standings: dict[str, ledger.Standing]) -> list[str]:
     """The CAs that have to be there, at least one of each kind.
 
-    Not those that were introduced: before the folder is there, nobody saw the CA. Nor those that were retired: their
-    keys may be destroyed.
+    Not those that were introduced: before the folder is there, nobody saw the CA. Nor those that left: their keys may
+    be destroyed.
     """
-    needed = [name for name, standing in standings.items() if standing.phase not in (INTRODUCED, RETIRED)]
+    needed = [name for name, standing in standings.items() if standing.phase not in (INTRODUCED, *LEFT)]
     names = [
         *needed,
         *(nth_name(kind, 1) for kind in KINDS if not any(name.startswith(f"{kind}-") for name in needed)),

@@ -36,11 +36,11 @@ def to_pem(certificate: x509.Certificate) -> str:
     return certificate.public_bytes(serialization.Encoding.PEM).decode()
 
 
-def der_to_pem(der: bytes) -> bytes:
-    """The same text for a certificate in DER, without reading it."""
-    text = base64.b64encode(der)
+def der_to_pem(der: bytes, *, label: str = "CERTIFICATE") -> bytes:
+    """The same text for a certificate in DER, or for something else, without reading it."""
+    text, name = base64.b64encode(der), label.encode()
     lines = [text[start : start + 64] for start in range(0, len(text), 64)]
-    return b"-----BEGIN CERTIFICATE-----\n%b\n-----END CERTIFICATE-----\n" % b"\n".join(lines)
+    return b"-----BEGIN %b-----\n%b\n-----END %b-----\n" % (name, b"\n".join(lines), name)
 
 
 def to_der(certificate: x509.Certificate) -> bytes:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-from collections.abc import Iterable
+import functools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from . import certificates, keys, lifetimes
+from . import certificates, der, keys, lifetimes
 from .build import BACKDATE, Signer
 from .errors import AuthorityError
 
@@ -30,8 +32,22 @@ with contextlib.suppress(ImportError):  # _module.py says what is missing
     }
 
 
-@dataclass(frozen=True)
-class Entry:
+# What stands for them in lists and responses.
+CODES = {
+    "key_compromise": 1,
+    "affiliation_changed": 3,
+    "superseded": 4,
+    "cessation_of_operation": 5,
+    "privilege_withdrawn": 9,
+}
+_NAMES = {code: name for name, code in CODES.items()}
+
+# The extension of an entry that has the reason (RFC 5280, 5.3.1), and the older of the two kinds of dates.
+_REASON = bytes.fromhex("0603551d15")
+_UTC_TIME = 0x17
+
+
+class Entry(NamedTuple):
     """A certificate on the list."""
 
     serial: str
@@ -82,48 +98,48 @@ def build(
     return signed.public_bytes(serialization.Encoding.DER)
 
 
-def read(der: bytes) -> Listed:
+def read(list_: bytes) -> Listed:
     """What a list says; ValueError when it is none of ours."""
-    crl = x509.load_der_x509_crl(der)
+    crl = x509.load_der_x509_crl(list_)
     return Listed(
-        number=number(der),
+        number=number(list_),
         this_update=moment(crl, "last_update"),
         next_update=moment(crl, "next_update"),
         url=_url(crl),
-        entries=frozenset(map(_entry, crl)),
+        entries=frozenset(_entries(crl.tbs_certlist_bytes)),
     )
 
 
-def number(der: bytes) -> int:
+def number(list_: bytes) -> int:
     """The number of a list, without reading its entries; ValueError when it has none or cannot be read."""
     try:
-        return x509.load_der_x509_crl(der).extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+        return x509.load_der_x509_crl(list_).extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
     except x509.ExtensionNotFound as error:
         raise ValueError("a revocation list without a number") from error
 
 
-def next_update(der: bytes) -> dt.datetime:
+def next_update(list_: bytes) -> dt.datetime:
     """The end of a list's validity, without reading its entries."""
-    return moment(x509.load_der_x509_crl(der), "next_update")
+    return moment(x509.load_der_x509_crl(list_), "next_update")
 
 
-def expired(der: bytes, *, now: dt.datetime) -> bool:
+def expired(list_: bytes, *, now: dt.datetime) -> bool:
     """Whether this is a list that nobody accepts any more; what cannot be read is not taken for one."""
     try:
-        return next_update(der) <= now
+        return next_update(list_) <= now
     except ValueError:
         return False
 
 
-def to_pem(der: bytes) -> bytes:
+def to_pem(list_: bytes) -> bytes:
     """A list as PEM text."""
-    return x509.load_der_x509_crl(der).public_bytes(serialization.Encoding.PEM)
+    return certificates.der_to_pem(list_, label="X509 CRL")
 
 
-def issuer_key_id(der: bytes) -> str:
+def issuer_key_id(list_: bytes) -> str:
     """The authority key identifier in hexadecimal; ValueError when the list cannot be read or has none."""
     try:
-        extension = x509.load_der_x509_crl(der).extensions.get_extension_for_class(x509.AuthorityKeyIdentifier)
+        extension = x509.load_der_x509_crl(list_).extensions.get_extension_for_class(x509.AuthorityKeyIdentifier)
     except x509.ExtensionNotFound as error:
         raise ValueError("a revocation list without an issuer") from error
     return (extension.value.key_identifier or b"").hex()
@@ -165,16 +181,39 @@ def _revoked(entry: Entry) -> x509.RevokedCertificate:
     return builder.build()
 
 
-def _entry(revoked: x509.RevokedCertificate) -> Entry:
-    reason = "unspecified"
-    with contextlib.suppress(x509.ExtensionNotFound):
-        flag = revoked.extensions.get_extension_for_class(x509.CRLReason).value.reason
-        reason = next((name for name, known in FLAGS.items() if known == flag), str(flag.value))
-    return Entry(
-        serial=certificates.serial_hex(revoked.serial_number),
-        revoked_at=moment(revoked, "revocation_date"),
-        reason=reason,
-    )
+def _entries(signed: bytes) -> Iterator[Entry]:
+    """The entries of a list that was loaded: as the library reads them, in a tenth of the time.
+
+    Most have a reason and a date that others have as well.
+    """
+    # Version, algorithm, issuer and two dates; then the entries, or without any the extensions.
+    fields = der.elements(der.content(signed))
+    if len(fields) > 5 and fields[5][0] == der.SEQUENCE:
+        for entry in der.elements(der.content(fields[5])):
+            serial, revoked_at, *extensions = der.elements(der.content(entry))
+            yield Entry(
+                certificates.serial_hex(int.from_bytes(der.content(serial), "big")),
+                _date(revoked_at),
+                _reason(extensions[0]) if extensions else "unspecified",
+            )
+
+
+@functools.lru_cache(maxsize=1024)
+def _date(element: bytes) -> dt.datetime:
+    text = der.content(element).decode("ascii")
+    if element[0] == _UTC_TIME:
+        # RFC 5280, 4.1.2.5.1.
+        text = f"{'19' if text >= '5' else '20'}{text}"
+    return dt.datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=dt.timezone.utc)
+
+
+@functools.lru_cache(maxsize=64)
+def _reason(extensions: bytes) -> str:
+    for extension in der.elements(der.content(extensions)):
+        if der.content(extension).startswith(_REASON):
+            code = der.content(der.content(der.elements(der.content(extension))[-1]))[0]
+            return _NAMES.get(code, str(code))
+    return "unspecified"
 
 
 def _url(crl: x509.CertificateRevocationList) -> str:

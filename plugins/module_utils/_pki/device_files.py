@@ -56,6 +56,8 @@ class Device(NamedTuple):
 Known = Callable[[Sequence[bytes]], Sequence[int]]
 
 
+# The same device is asked about several times in a row.
+@functools.lru_cache(maxsize=16)
 def place(common_name: str) -> str:
     """The path of a device below the destination: 4096 folders have 250 of a million devices each."""
     return f"{hashlib.sha256(common_name.encode()).hexdigest()[:3]}/{common_name}"

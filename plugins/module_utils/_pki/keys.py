@@ -22,6 +22,7 @@ with contextlib.suppress(ImportError):  # _module.py says what is missing
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
     PrivateKey = Union[ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey, rsa.RSAPrivateKey]
+    _PRIVATE = (ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey, rsa.RSAPrivateKey)
     PublicKey = Union[ec.EllipticCurvePublicKey, ed25519.Ed25519PublicKey, rsa.RSAPublicKey]
 
 KEY_TYPES = ("ec-p256", "ec-p384", "rsa-3072", "rsa-4096", "ed25519")
@@ -32,6 +33,14 @@ PASSPHRASE_MINIMUM = 12
 _PEM = re.compile(
     rb"-----BEGIN (ENCRYPTED )?PRIVATE KEY-----\s(.+?)-----END (?:ENCRYPTED )?PRIVATE KEY-----", re.DOTALL
 )
+
+
+# How a SubjectPublicKeyInfo of these types begins; what follows is the key itself.
+_BEGINNINGS = {
+    bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200"): "ec-p256",
+    bytes.fromhex("3076301006072a8648ce3d020106052b81040022036200"): "ec-p384",
+    bytes.fromhex("302a300506032b6570032100"): "ed25519",
+}
 
 
 def generate(key_type: str) -> PrivateKey:
@@ -56,6 +65,17 @@ def type_of(key: object) -> str:
     if isinstance(key, rsa.RSAPublicKey):
         return f"rsa-{key.key_size}"
     return type(key).__name__
+
+
+def type_of_info(info_: bytes) -> str:
+    """The same for a SubjectPublicKeyInfo, read only where its beginning does not tell; ValueError when it is none."""
+    for beginning, key_type in _BEGINNINGS.items():
+        if info_.startswith(beginning):
+            return key_type
+    try:
+        return type_of(serialization.load_der_public_key(info_))
+    except UnsupportedAlgorithm as error:
+        raise ValueError(str(error)) from error
 
 
 def check_public(key: object) -> PublicKey:
@@ -132,13 +152,18 @@ def from_pem(pem: bytes, *, where: str, passphrase: bytes | None = None, what: s
         raise RefusedKeyError(
             f"{where} is damaged: it is no private key in PEM form; restore it from a backup"
         ) from error
-    if isinstance(key, (ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey, rsa.RSAPrivateKey)):
+    if isinstance(key, _PRIVATE):
         return key
     raise RefusedKeyError(f"{where} holds a key that is used nowhere here: use one of {', '.join(KEY_TYPES)}")
 
 
 def is_encrypted(pem: bytes, *, where: str) -> bool:
     """Whether a private key is; RefusedKeyError for a damaged file, which OpenSSL reports like a wrong passphrase."""
+    return plain(pem, where=where) is None
+
+
+def plain(pem: bytes, *, where: str) -> bytes | None:
+    """A private key in DER, None when it is encrypted; RefusedKeyError as in `is_encrypted`."""
     match = _PEM.search(pem)
     try:
         body = base64.b64decode(match[2], validate=False) if match else b""
@@ -146,7 +171,19 @@ def is_encrypted(pem: bytes, *, where: str) -> bool:
         body = b""
     if not match or not _is_whole_sequence(body):
         raise RefusedKeyError(f"{where} is damaged: it is no private key in PEM form; restore it from a backup")
-    return match[1] is not None
+    return body if match[1] is None else None
+
+
+def is_of(der: bytes, info_: bytes) -> bool:
+    """Whether a private key in DER is that of a SubjectPublicKeyInfo."""
+    # Keys of curves and of RSA have the public key in them (RFC 5915, section 3; RFC 8017, A.1.2): nothing is computed.
+    if info_[-64:] in der:
+        return True
+    try:
+        key = serialization.load_der_private_key(der, None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return False
+    return isinstance(key, _PRIVATE) and info(key.public_key()) == info_
 
 
 def _is_whole_sequence(der: bytes) -> bool:

@@ -111,8 +111,7 @@ class Row(NamedTuple):
     der: bytes
 
 
-@dataclass(frozen=True)
-class Issued:
+class Issued(NamedTuple):
     """What `issued` has of a certificate, numbered as they were recorded; see `Record` for those not revoked."""
 
     number: int
@@ -233,6 +232,16 @@ class Ledger:
             ).fetchall()
         return [_record(row) for row in rows]
 
+    def revoked(self, *, issuer: str, expires_from: dt.datetime) -> list[tuple[str, dt.datetime, str]]:
+        """Serial, date and reason of what a CA (its key identifier) revoked, unless it has ended before."""
+        with _explained(self._path):
+            rows = self._connection.execute(
+                "SELECT serial, revoked_at, revoke_reason FROM certificate WHERE issuer = ? AND status = 'revoked'"
+                " AND not_after >= ? AND revoked_at IS NOT NULL ORDER BY not_after, rowid",
+                (issuer, _seconds(expires_from)),
+            ).fetchall()
+        return [(serial, _moment(revoked_at), reason or "") for serial, revoked_at, reason in rows]
+
     def issued(self, column: str, values: Iterable[str], *, profile: str) -> dict[str, list[Issued]]:
         """By each value of `serial`, `common_name` or `key` its certificates of a profile, the last to expire last."""
         wanted = list(values)
@@ -324,7 +333,8 @@ class Ledger:
     def unreplaced(self, *, issuers: Iterable[str], successor: str, now: dt.datetime) -> list[Record]:
         """The leaves of these CAs (key identifiers) that are valid, with none of the successor that says the same.
 
-        The same is profile and common name: the key changes with every renewal, and names may.
+        The same is profile and common name: the key changes with every renewal, and names may. A rollover that is
+        cancelled makes the successor the older CA, so what it issued before the certificate does not count.
         """
         wanted = tuple(issuers)
         with _explained(self._path):
@@ -333,7 +343,8 @@ class Ledger:
                 f" WHERE issuer IN ({', '.join('?' * len(wanted))}) AND profile NOT IN ({_NO_LEAVES})"
                 " AND status = 'valid' AND not_after >= ? AND NOT EXISTS"
                 " (SELECT 1 FROM certificate AS new WHERE new.common_name = old.common_name"
-                " AND new.profile = old.profile AND new.issuer = ? AND new.status = 'valid' AND new.not_after >= ?)"
+                " AND new.profile = old.profile AND new.issuer = ? AND new.status = 'valid' AND new.not_after >= ?"
+                " AND new.rowid > old.rowid)"
                 " ORDER BY not_after, rowid",
                 (*wanted, _seconds(now), successor, _seconds(now)),
             ).fetchall()
@@ -541,19 +552,19 @@ def _record(row: tuple[object, ...]) -> Record:
 def _issued(row: Sequence[object]) -> Issued:
     number, serial, not_before, not_after, status, revoked_at, reason, der = row
     return Issued(
-        number=int(str(number)),
-        serial=str(serial),
-        not_before=_moment(not_before),
-        not_after=_moment(not_after),
-        revoked=status == "revoked",
-        revoked_at=None if revoked_at is None else _moment(revoked_at),
-        reason=str(reason or ""),
-        der=bytes(der) if isinstance(der, bytes) else b"",
+        int(str(number)),
+        str(serial),
+        _moment(not_before),
+        _moment(not_after),
+        status == "revoked",
+        None if revoked_at is None else _moment(revoked_at),
+        str(reason or ""),
+        der if isinstance(der, bytes) else b"",
     )
 
 
 def _moment(seconds: object) -> dt.datetime:
-    return dt.datetime.fromtimestamp(int(str(seconds)), tz=dt.timezone.utc)
+    return dt.datetime.fromtimestamp(seconds if isinstance(seconds, int) else int(str(seconds)), dt.timezone.utc)
 
 
 def _seconds(moment: dt.datetime) -> int:

@@ -141,7 +141,8 @@ def of_common_name(common_name: str) -> Names:
     """
     check_common_name(common_name)
     try:
-        return parse([common_name])
+        address = _address(common_name)
+        return Names(addresses=(address,)) if address else Names(dns=(_dns(common_name),))
     except RefusedNameError:
         return as_urn(common_name)
 

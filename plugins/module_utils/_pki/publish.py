@@ -12,8 +12,9 @@
       ocsp/issuing-1/SERIAL.sha1.der           the response for one certificate, to staple; .sha256.der beside it
       ocsp/BASE64                              the same, where a client asks by GET (RFC 9919, section 5)
 
-Each file appears in one rename. The list is in the ledger, with its number, before any file has it: a run that is
-killed is completed by the next one with the same list.
+Each file appears in one rename or as a second name of one that did. The list is in the ledger, with its number, before
+any file has it: a run that is killed is completed by the next one with the same list. Responses are signed and staged
+on all cores.
 
 Who trusts a CA needs its list, so every CA that is in the bundle has one. One that was retired keeps it until its last
 certificate has ended: somebody may have the bundle of before. The list of a root whose key is offline is good for long,
@@ -24,13 +25,14 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import errno
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import authority, build, certificates, crl, filesystem, ledger, lifetimes, profiles, responses
+from . import authority, build, certificates, crl, filesystem, ledger, lifetimes, profiles, responses, workers
 from .errors import AuthorityError, PkiError
 from .passphrase import Source
 
@@ -49,6 +51,7 @@ class Settings:
     # Where the folder `crl` is served. With it each list has its URL as IssuingDistributionPoint: certificates that do
     # not name that URL are then refused with it.
     crl_url: str = ""
+    processes: int = field(default_factory=workers.available)
 
 
 @dataclass(frozen=True)
@@ -66,13 +69,17 @@ class Published:
     warnings: tuple[str, ...] = ()
 
 
+# How many responses a worker signs and stages at once; so many take less than to start a worker.
+_BATCH = 250
+
+
 @dataclass(frozen=True)
 class _Due:
-    """A response that has to be signed."""
+    """A response that has to be signed, and its two names."""
 
     ca: authority.Ca
     question: responses.Question
-    algorithm: str
+    names: tuple[str, str]
     reason: str
 
 
@@ -112,6 +119,8 @@ class _State:
     due: tuple[_Due, ...]
     kept: Mapping[str, bytes]
     ocsp: Mapping[str, bytes]
+    # All responses that somebody still asks for, as they are named.
+    answered: frozenset[str]
 
     @property
     def revoked(self) -> frozenset[str]:
@@ -122,7 +131,7 @@ class _State:
     def reasons(self) -> list[str]:
         return [
             *(f"{_crl(found.ca)}: {reason}" for found in self.lists if found.due for reason in found.reasons),
-            *(f"{_response(due.ca, due.question, due.algorithm)}: {due.reason}" for due in self.due),
+            *(f"{due.names[0]}: {due.reason}" for due in self.due),
         ]
 
     def published(
@@ -183,23 +192,24 @@ def publish(
     Without a passphrase of their own the roots' keys have that of the issuing CAs.
     """
     passphrases = {authority.ISSUING: passphrase, authority.ROOT: root_passphrase or passphrase}
-    explained = authority.disk_errors(settings.destination)
-    with authority.locked(authority_.directory), explained, authority_.open_ledger() as book:
+    with authority.locked(authority_.directory), authority.disk_errors(settings.destination):
         # Another run may have moved a CA to its next phase while this one waited.
         authority_ = authority.load(authority_.directory)
-        state = _look(authority_, book, settings, now=now)
-        lists: Mapping[str, ledger.RevocationList] = {}
-        made: dict[str, bytes] = {}
+        # Closed before workers are started, who must not inherit it.
+        with authority_.open_ledger() as book:
+            state = _look(authority_, book, settings, now=now)
+        _make_directories(settings.destination)
+        signed = _sign(state, settings, passphrases=passphrases, now=now) if state.reasons else _Signed()
         if state.reasons:
-            lists, made = _sign(book, state, settings, passphrases=passphrases, now=now)
-        if lists:
-            made.update(_trusted_files(authority_, _trusted(state.lists, lists, now=now)))
+            with authority_.open_ledger() as book:
+                book.record_publication(signed.lists, signers=signed.delegates)
+        made = dict(signed.files)
+        if signed.lists:
+            made.update(_trusted_files(authority_, _trusted(state.lists, signed.lists, now=now)))
         changes = [*state.reasons, *_differing(settings.destination, state.kept)]
-        _write(settings.destination, {**state.kept, **made})
-        _remove_expired(settings.destination, now=now)
-    answered = {due.question.record.serial: due for due in state.due if due.algorithm == "sha1"}
-    new = {serial: made[_response(due.ca, due.question, "sha1")] for serial, due in answered.items()}
-    return state.published(changes, lists, new, now=now)
+        _write(settings.destination, {**state.kept, **made}, pairs=[due.names for due in state.due])
+        _remove_expired(settings.destination, state.answered, now=now)
+    return state.published(changes, signed.lists, signed.ocsp, now=now)
 
 
 def _look(authority_: authority.Authority, book: ledger.Ledger, settings: Settings, *, now: dt.datetime) -> _State:
@@ -212,8 +222,11 @@ def _look(authority_: authority.Authority, book: ledger.Ledger, settings: Settin
             kept.update(_crl_files(found.ca, found.last.der))
     if not any(found.due for found in lists):
         kept.update(_trusted_files(authority_, _trusted(lists, {}, now=now)))
-    due, answered, current = _look_at_responses(publishing, book, settings, now=now)
-    return _State(lists=lists, due=tuple(due), kept={**kept, **answered}, ocsp=current)
+    answers = _look_at_responses(publishing, book, settings, now=now)
+    kept.update(answers.lacking)
+    return _State(
+        lists=lists, due=tuple(answers.due), kept=kept, ocsp=answers.current, answered=frozenset(answers.names)
+    )
 
 
 def _publishes(ca: authority.Ca, book: ledger.Ledger, *, now: dt.datetime) -> bool:
@@ -226,8 +239,8 @@ def _publishes(ca: authority.Ca, book: ledger.Ledger, *, now: dt.datetime) -> bo
 
 
 def _is_away(ca: authority.Ca) -> bool:
-    """Whether the key is not here and need not be: roots can be offline, who is retired can be destroyed."""
-    return not ca.key_is_here and (ca.kind == authority.ROOT or ca.phase == authority.RETIRED)
+    """Whether the key is not here and need not be: roots can be offline, who left can be destroyed."""
+    return not ca.key_is_here and (ca.kind == authority.ROOT or ca.phase in authority.LEFT)
 
 
 def _look_at_list(ca: authority.Ca, book: ledger.Ledger, settings: Settings, *, now: dt.datetime) -> _List:
@@ -236,9 +249,8 @@ def _look_at_list(ca: authority.Ca, book: ledger.Ledger, settings: Settings, *, 
     # An entry stays until a list was made after the certificate's end (RFC 5280, section 3.3).
     since = min(listed.this_update, now) if listed else now
     entries = tuple(
-        crl.Entry(serial=record.serial, revoked_at=record.revoked_at, reason=record.reason)
-        for record in book.find(ledger.Filter(issuer=ca.key_id, revoked=True, expires_from=since))
-        if record.revoked_at is not None
+        crl.Entry(serial, revoked_at, reason)
+        for serial, revoked_at, reason in book.revoked(issuer=ca.key_id, expires_from=since)
     )
     seen = _number_in(settings.destination / _crl(ca), issuer=ca.key_id)
     lifetime = settings.root_crl_lifetime if ca.kind == authority.ROOT else settings.crl_lifetime
@@ -298,51 +310,56 @@ def _number_in(path: Path, *, issuer: str) -> int:
         return 0
 
 
+@dataclass
+class _Responses:
+    """What is due, the second names that lack the file of the first, those to staple by serial, and all names."""
+
+    due: list[_Due] = field(default_factory=list)
+    lacking: dict[str, bytes] = field(default_factory=dict)
+    current: dict[str, bytes] = field(default_factory=dict)
+    names: list[str] = field(default_factory=list)
+
+
 def _look_at_responses(
     cas: Sequence[authority.Ca], book: ledger.Ledger, settings: Settings, *, now: dt.datetime
-) -> tuple[list[_Due], dict[str, bytes], dict[str, bytes]]:
-    """What is due, the files that need no signature, and the responses to staple by serial."""
-    due: list[_Due] = []
-    files: dict[str, bytes] = {}
-    current: dict[str, bytes] = {}
-    for ca, record in _answered([ca for ca in cas if not _is_away(ca)], book, now=now):
-        certificate = book.certificate(record.serial)
-        if certificate is None:
-            continue
-        question = responses.Question(certificate=certificate, issuer=ca.certificate, record=record)
-        for algorithm in responses.ALGORITHMS:
-            path = settings.destination / _response(ca, question, algorithm)
-            der = path.read_bytes() if path.is_file() else None
-            reasons = responses.reasons(der, question, algorithm=algorithm, lifetime=settings.ocsp_lifetime, now=now)
-            if reasons or der is None:
-                due.append(_Due(ca=ca, question=question, algorithm=algorithm, reason=reasons[0]))
-                continue
-            files.update(_response_files(ca, question, algorithm, der))
-            if algorithm == "sha1":
-                current[record.serial] = der
-    return due, files, current
-
-
-def _answered(
-    cas: Sequence[authority.Ca], book: ledger.Ledger, *, now: dt.datetime
-) -> Iterator[tuple[authority.Ca, ledger.Record]]:
+) -> _Responses:
+    found = _Responses()
     for ca in cas:
+        if _is_away(ca):
+            continue
+        issuer = responses.Issuer(ca.certificate)
         wanted = ledger.Filter(issuer=ca.key_id, profiles=profiles.ANSWERED, expires_from=now)
-        yield from ((ca, record) for record in book.find(wanted))
+        for record in book.find(wanted):
+            for algorithm in responses.ALGORITHMS:
+                asked = issuer.request_path(record.serial, algorithm)
+                names = (f"ocsp/{ca.name}/{record.serial}.{algorithm}.der", f"ocsp/{asked}")
+                question = responses.Question(record=record, algorithm=algorithm)
+                der, inode = _open(f"{settings.destination}/{names[0]}")
+                reasons = responses.reasons(der, question, issuer, lifetime=settings.ocsp_lifetime, now=now)
+                found.names.extend(names)
+                if reasons or der is None:
+                    found.due.append(_Due(ca=ca, question=question, names=names, reason=reasons[0]))
+                    continue
+                if not _is_same(f"{settings.destination}/{names[1]}", inode):
+                    found.lacking[names[1]] = der
+                if algorithm == "sha1":
+                    found.current[record.serial] = der
+    return found
 
 
-def _sign(
-    book: ledger.Ledger,
-    state: _State,
-    settings: Settings,
-    *,
-    passphrases: Mapping[str, Source],
-    now: dt.datetime,
-) -> tuple[dict[str, ledger.RevocationList], dict[str, bytes]]:
-    """The new lists by the key identifier of their CA, and all new files; recorded, not yet written."""
-    made: dict[str, bytes] = {}
-    lists: dict[str, ledger.RevocationList] = {}
-    signers = []
+@dataclass
+class _Signed:
+    """What is new: lists by the key identifier of their CA, their files, the responses to staple, staged as all are."""
+
+    lists: dict[str, ledger.RevocationList] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)
+    ocsp: dict[str, bytes] = field(default_factory=dict)
+    delegates: list[ledger.Entry] = field(default_factory=list)
+
+
+def _sign(state: _State, settings: Settings, *, passphrases: Mapping[str, Source], now: dt.datetime) -> _Signed:
+    """What is due, signed but neither recorded nor shown."""
+    made = _Signed()
     for found in state.lists:
         due = [due for due in state.due if due.ca == found.ca]
         if not found.due and not due:
@@ -350,24 +367,32 @@ def _sign(
         signer = found.ca.unlock(passphrases[found.ca.kind])
         if found.due:
             der = crl.build(signer, found.entries, number=found.number, lifetime=found.lifetime, url=found.url, now=now)
-            lists[found.ca.key_id] = ledger.RevocationList(number=found.number, der=der)
-            made.update(_crl_files(found.ca, der))
+            made.lists[found.ca.key_id] = ledger.RevocationList(number=found.number, der=der)
+            made.files.update(_crl_files(found.ca, der))
         if due:
-            responder = responses.signer(signer, lifetime=settings.ocsp_lifetime, now=now)
-            signers.append(ledger.Entry(certificate=responder.certificate, profile="ocsp_signer"))
-            made.update(_answer(due, responder, settings, now=now))
-    book.record_publication(lists, signers=signers)
-    return lists, made
-
-
-def _answer(due: Sequence[_Due], responder: build.Signer, settings: Settings, *, now: dt.datetime) -> dict[str, bytes]:
-    made: dict[str, bytes] = {}
-    for one in due:
-        der = responses.answer(
-            one.question, responder, algorithm=one.algorithm, lifetime=settings.ocsp_lifetime, now=now
-        )
-        made.update(_response_files(one.ca, one.question, one.algorithm, der))
+            delegate = responses.delegate(signer, lifetime=settings.ocsp_lifetime, now=now)
+            made.delegates.append(ledger.Entry(certificate=delegate.certificate, profile="ocsp_signer"))
+            answering = responses.Signer(found.ca.certificate, delegate, lifetime=settings.ocsp_lifetime, now=now)
+            made.ocsp.update(_answer(due, answering, settings))
     return made
+
+
+def _answer(due: Sequence[_Due], answering: responses.Signer, settings: Settings) -> Iterator[tuple[str, bytes]]:
+    """Stage all responses, on all cores; those to staple by serial."""
+
+    def answer(start: int) -> list[tuple[str, bytes]]:
+        found = []
+        with authority.disk_errors(settings.destination):
+            for one in due[start : start + _BATCH]:
+                der = answering.answer(one.question)
+                _stage(f"{settings.destination}/{one.names[0]}", der)
+                if one.question.algorithm == "sha1":
+                    found.append((one.question.record.serial, der))
+        return found
+
+    # Workers have what is due already: they are told where to begin.
+    for found in workers.each(answer, range(0, len(due), _BATCH), processes=settings.processes):
+        yield from found
 
 
 def _trusted(
@@ -393,15 +418,6 @@ def _crl_files(ca: authority.Ca, der: bytes) -> dict[str, bytes]:
     return {_crl(ca): der, f"{_crl(ca)}.pem": crl.to_pem(der)}
 
 
-def _response(ca: authority.Ca, question: responses.Question, algorithm: str) -> str:
-    return f"ocsp/{ca.name}/{question.record.serial}.{algorithm}.der"
-
-
-def _response_files(ca: authority.Ca, question: responses.Question, algorithm: str, der: bytes) -> dict[str, bytes]:
-    asked = responses.request_path(question, algorithm=algorithm)
-    return {_response(ca, question, algorithm): der, f"ocsp/{asked}": der}
-
-
 def _differing(destination: Path, wanted: Mapping[str, bytes]) -> list[str]:
     return [
         f"{name}: {reason}" for name, content in wanted.items() for reason in _difference(destination / name, content)
@@ -415,23 +431,100 @@ def _difference(path: Path, content: bytes) -> list[str]:
         return ["it is missing"]
 
 
-def _write(destination: Path, wanted: Mapping[str, bytes]) -> None:
-    staged = {}
-    for name, content in wanted.items():
-        path = destination / name
-        if not _difference(path, content):
-            continue
-        _make_directories(path.parent)
-        # A dot file that a killed run left is overwritten; web servers do not list it, and nobody asks for it.
-        staged[path] = path.with_name(f".{path.name}.new")
-        with open(staged[path], "wb") as stream:
-            os.fchmod(stream.fileno(), 0o644)
-            stream.write(content)
-    if staged:
+def _open(path: str) -> tuple[bytes | None, tuple[int, int]]:
+    """The content of a file, None when there is none, and what tells it from every other."""
+    try:
+        with open(path, "rb", buffering=0) as stream:
+            status = os.fstat(stream.fileno())
+            return stream.read(), (status.st_dev, status.st_ino)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return None, (0, 0)
+
+
+def _is_same(path: str, inode: tuple[int, int]) -> bool:
+    """Whether a path is another name of a file."""
+    try:
+        status = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return (status.st_dev, status.st_ino) == inode
+
+
+def _write(destination: Path, wanted: Mapping[str, bytes], *, pairs: Sequence[tuple[str, str]]) -> None:
+    """Show what differs from what is wanted, and the responses that are staged, under both of their names."""
+    differing = [name for name, content in wanted.items() if _difference(destination / name, content)]
+    for name in differing:
+        _stage(f"{destination}/{name}", wanted[name])
+    if differing or pairs:
         # Before any of them is seen, and once for all: a fleet's responses are some thousands.
         filesystem.sync(destination)
-    for path, new in staged.items():
-        os.rename(new, path)
+    for name in differing:
+        os.rename(_staged(f"{destination}/{name}"), f"{destination}/{name}")
+    for first, second in pairs:
+        _show(f"{destination}/{first}", f"{destination}/{second}")
+
+
+def _stage(path: str, content: bytes) -> None:
+    """Write a file beside its place; what fails half-way is removed."""
+    new = _staged(path)
+    # A dot file that a killed run left is overwritten; web servers do not list it, and nobody asks for it.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    try:
+        descriptor = os.open(new, flags, 0o644)
+    except FileNotFoundError:
+        _make_directories(Path(path).parent)
+        descriptor = os.open(new, flags, 0o644)
+    try:
+        os.fchmod(descriptor, 0o644)
+        written = os.write(descriptor, content)
+        while written < len(content):
+            written += os.write(descriptor, content[written:])
+    except OSError:
+        os.unlink(new)
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def _staged(path: str) -> str:
+    folder, _slash, name = path.rpartition("/")
+    return f"{folder}/.{name}.new"
+
+
+def _show(first: str, second: str) -> None:
+    """Show a staged file under both names; the second is a link, which takes half of the time of another file."""
+    os.rename(_staged(first), first)
+    new = _staged(second)
+    try:
+        if _link(first, second):
+            return
+        with contextlib.suppress(FileNotFoundError):
+            # A killed run left it.
+            os.unlink(new)
+        _link(first, new)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        # Not on every file system that a web server reads from.
+        _stage(second, Path(first).read_bytes())
+        filesystem.sync(Path(second).parent)
+    os.rename(new, second)
+
+
+def _link(first: str, second: str) -> bool:
+    """Give a file another name; False where there is a file of that name."""
+    try:
+        os.link(first, second)
+    except FileExistsError:
+        return False
+    except FileNotFoundError:
+        _make_directories(Path(second).parent)
+        os.link(first, second)
+    return True
+
+
+# What link(2) says where it cannot, or not once more.
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
 def _make_directories(directory: Path) -> None:
@@ -443,16 +536,22 @@ def _make_directories(directory: Path) -> None:
     directory.chmod(0o755)
 
 
-def _remove_expired(destination: Path, *, now: dt.datetime) -> None:
-    """Lists and responses that nobody accepts any more; those that are still wanted were replaced before."""
+def _remove_expired(destination: Path, answered: frozenset[str], *, now: dt.datetime) -> None:
+    """Lists and responses that nobody accepts any more; those that are still asked for were replaced before."""
     for path in (destination / "crl").glob("*.crl"):
         if crl.expired(path.read_bytes(), now=now):
             path.with_name(f"{path.name}.pem").unlink(missing_ok=True)
             path.unlink()
-    answers = destination / "ocsp"
-    for path in answers.rglob("*"):
-        if path.is_file() and responses.expired(path.read_bytes(), now=now):
-            path.unlink()
-    for path in sorted((path for path in answers.rglob("*") if path.is_dir()), reverse=True):
-        with contextlib.suppress(OSError):
-            path.rmdir()
+    answers = str(destination / "ocsp")
+    for folder, _folders, files in os.walk(answers, topdown=False):
+        inside = folder[len(answers) - len("ocsp") :]
+        removed = 0
+        for name in files:
+            if f"{inside}/{name}" not in answered:
+                content, _inode = _open(f"{folder}/{name}")
+                if content is not None and responses.expired(content, now=now):
+                    os.unlink(f"{folder}/{name}")
+                    removed += 1
+        if removed == len(files) and folder != answers:
+            with contextlib.suppress(OSError):
+                os.rmdir(folder)

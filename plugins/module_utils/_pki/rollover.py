@@ -13,6 +13,9 @@
 A step is one transaction in the ledger. Only the first makes folders, each in one rename, so a run that is killed is
 completed by the next one. A new root is certified by the old one as well: who has only the old root in its bundle
 accepts what the new CA issues, because the chain has that certificate until the old root is retired.
+
+    cancel     after introduce: the new CA, which signed for nobody, leaves the bundle and is named no more
+               after reissue: the two change places, so that cut_over and retire then take the new one out
 """
 
 from __future__ import annotations
@@ -22,10 +25,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from . import authority, certificates, ledger, lifetimes
-from .authority import CUT_OVER, INTRODUCED, ISSUING, REPLACED, RETIRED, ROOT, SIGNING
+from .authority import CANCELLED, CUT_OVER, INTRODUCED, ISSUING, REPLACED, RETIRED, ROOT, SIGNING
 from .errors import AuthorityError, RefusedRolloverError
 
 PHASES = ("introduce", "reissue", "cut_over", "retire")
+# What can be asked for instead of the next phase, until the new CA is the only one that counts.
+CANCEL = "cancel"
 
 # How many certificates a refusal names; pki_info lists all.
 _NAMED = 5
@@ -61,6 +66,12 @@ class Status:
     def under_way(self) -> bool:
         """Whether a rollover was begun and not ended."""
         return bool(self.next_phase)
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the new CA is the one that goes: it signed, and the one before it took its place back."""
+        old, new = (max((ca.number for ca in cas if ca.kind == ISSUING), default=0) for cas in (self.old, self.new))
+        return 0 < new < old
 
 
 def status(authority_: authority.Authority) -> Status:
@@ -104,6 +115,7 @@ def facts(authority_: authority.Authority, *, now: dt.datetime) -> dict[str, obj
         "old": [ca.name for ca in current.old],
         "new": [ca.name for ca in current.new],
         "left": remaining,
+        "cancelled": current.cancelled,
     }
 
 
@@ -111,6 +123,8 @@ def plan(authority_: authority.Authority, goal: Goal, *, now: dt.datetime) -> li
     """What `advance` would do, as reasons, none when the phase is reached; RefusedRolloverError for what it refuses."""
     current = status(authority_)
     _check_clock(authority_, now=now)
+    if goal.phase == CANCEL:
+        return _plan_cancel(authority_, current, now=now)
     _check_order(current, goal)
     if goal.phase == "introduce":
         return [f"{name} is introduced" for name in _to_introduce(authority_, goal)]
@@ -143,9 +157,65 @@ def advance(
         done = plan(authority_, goal, now=now)
         if done and goal.phase == "introduce":
             _introduce(authority_, goal, wanted, now=now)
+        elif done and goal.phase == CANCEL:
+            _cancel(authority_, wanted, now=now)
         elif done:
             _move(authority_, goal, wanted, now=now)
     return authority.load(directory), done
+
+
+def _plan_cancel(authority_: authority.Authority, current: Status, *, now: dt.datetime) -> list[str]:
+    """What `_cancel` would do, nothing where it was done; RefusedRolloverError where it is too late, or nothing."""
+    if current.cancelled or (not current.under_way and _was_cancelled(authority_)):
+        return []
+    if not current.under_way:
+        raise RefusedRolloverError("there is no rollover to cancel")
+    new = _listed(current.new)
+    if current.phase == "introduce":
+        return [f"{new} is cancelled and leaves the bundle"]
+    if current.phase == "reissue":
+        with authority_.open_ledger() as book:
+            issuers = [ca.key_id for ca in current.new if ca.kind == ISSUING]
+            due = book.unreplaced(issuers=issuers, successor=_issuing_of(current.old).key_id, now=now)
+        return [f"back to {_listed(current.old)}, certificates of {new} are due: {len(due)}"]
+    raise RefusedRolloverError(
+        f"the rollover to {new} is in the phase {current.phase}, what was left behind is revoked: it cannot be "
+        f"cancelled, go on with {current.next_phase}"
+    )
+
+
+def _cancel(authority_: authority.Authority, wanted: authority.Wanted, *, now: dt.datetime) -> None:
+    current = status(authority_)
+    with authority_.open_ledger() as book:
+        if current.phase == "reissue":
+            # Found out now, as in the phase reissue.
+            _issuing_of(current.old).unlock(wanted.issuing_passphrase)
+            phases = {**{ca.name: SIGNING for ca in current.old}, **{ca.name: REPLACED for ca in current.new}}
+            book.move(phases, at=now)
+            return
+        phases = {ca.name: CANCELLED for ca in current.new}
+        revoked = _still_certified(authority_, current.new)
+        book.move(phases, at=now, revoked=revoked, reason="cessation_of_operation")
+
+
+def _was_cancelled(authority_: authority.Authority) -> bool:
+    """Whether the last that happened to any CA was that one was cancelled."""
+    return any(ca.phase == CANCELLED for ca in _latest(authority_.cas))
+
+
+def _issuing_of(cas: Sequence[authority.Ca]) -> authority.Ca:
+    return next(ca for ca in cas if ca.kind == ISSUING)
+
+
+def _still_certified(authority_: authority.Authority, leaving: Sequence[authority.Ca]) -> list[str]:
+    """The certificates of CAs that leave by one that stays trusted, and with it all below: its list has to say so."""
+    staying = {ca.key_id for ca in authority_.trusted if ca not in leaving}
+    certified = [certificate for ca in leaving for certificate in (ca.certificate, ca.cross) if certificate is not None]
+    return [
+        certificates.serial_hex(certificate.serial_number)
+        for certificate in certified
+        if certificates.issuer_key_id(certificate) in staying
+    ]
 
 
 def _introduce(authority_: authority.Authority, goal: Goal, wanted: authority.Wanted, *, now: dt.datetime) -> None:
@@ -187,9 +257,8 @@ def _move(authority_: authority.Authority, goal: Goal, wanted: authority.Wanted,
             book.move(phases, at=now)
             return
         revoked = [record.serial for record in left(authority_, book, now=now)]
-        if goal.phase == "retire" and current.of == ISSUING:
-            # Its root is still trusted, and with it everything below: the root's list has to say so.
-            revoked += [certificates.serial_hex(ca.certificate.serial_number) for ca in current.old]
+        if goal.phase == "retire":
+            revoked += _still_certified(authority_, current.old)
         phase = CUT_OVER if goal.phase == "cut_over" else RETIRED
         book.move({ca.name: phase for ca in current.old}, at=now, revoked=revoked, reason="superseded")
 

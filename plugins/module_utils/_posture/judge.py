@@ -23,6 +23,8 @@ _LEFT = 4
 _LONGEST = dt.timedelta(days=366)
 # What the profile of the strictest guideline in use demands (BSI TR-02102-1, 2026: 3000 bits).
 _RSA_BITS = 3000
+# What EMQX's login answers (RFC 9110, section 15).
+_LET_IN, _REFUSALS = 200, (401, 403)
 
 
 @dataclass(frozen=True)
@@ -34,27 +36,31 @@ class Proof:
     found: str
     result: str
 
-    def facts(self) -> dict[str, Any]:
-        """It and its rule as data."""
+    def facts(self, *, broker: str, edge: bool) -> dict[str, Any]:
+        """It and its rule as data, with the remedy for such a host."""
         rule = RULES[self.rule]
+        remedy = rule.remedy_for(broker=broker, edge=edge)
         return {
             "rule": self.rule,
             "what": self.what,
             "found": self.found,
             "result": self.result,
             "severity": rule.severity,
-            "remedy": rule.remedy,
-            "clauses": list(rule.clauses),
+            "remedy": remedy,
+            "clauses": list(dict.fromkeys(rule.clauses)),
+            "line": f"{self.what}: {self.found}" + (f" ({rule.severity}); {remedy}" if self.result == FAILED else ""),
         }
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What the probes returned: tls_endpoint_info once, mqtt_probe as the client, without one, and on other ports.
+    """What posture_info answered about an endpoint, and who asked.
 
     `device` published on the client's own topic first, then on another client's; then it subscribed to everything, and
-    its rival, where there is an `other` client, published and claimed its client identifier. `forged` is the answer to
-    a client that claims another name in a PROXY header, asked where an edge is in front of the broker.
+    its rival, where there is an `other` client, published and claimed its client identifier. `refused` are the answers
+    to identities that must be refused, each with what it is. `forged` is the answer to a client that claims another
+    name in a PROXY header, asked where an edge is in front of the broker. `dashboard` is the answer to the login that
+    EMQX comes with, asked where there is one.
     """
 
     client: str
@@ -62,9 +68,11 @@ class Seen:
     endpoint: Mapping[str, Any]
     device: Mapping[str, Any]
     anonymous: Mapping[str, Any]
-    plaintext: Mapping[int, Mapping[str, Any]]
+    plaintext: Sequence[Mapping[str, Any]]
+    refused: Sequence[Mapping[str, Any]] = ()
     other: str = ""
     forged: Mapping[str, Any] | None = None
+    dashboard: Mapping[str, Any] | None = None
     staple_required: bool = False
 
 
@@ -79,9 +87,10 @@ def judge(seen: Seen, *, profile: str, now: dt.datetime) -> list[Proof]:
         *_judge_rival(seen),
         *_judge_edge(seen),
         *(
-            _proof("plaintext", f"Port {port}", answer["state"], answer["state"] in ("closed", "filtered"))
-            for port, answer in seen.plaintext.items()
+            _proof("plaintext", f"Port {answer['port']}", answer["state"], answer["state"] in ("closed", "filtered"))
+            for answer in seen.plaintext
         ),
+        *_judge_dashboard(seen.dashboard),
     ]
 
 
@@ -119,7 +128,7 @@ def _judge_tls(endpoint: Mapping[str, Any], *, profile: str) -> Iterator[Proof]:
 
 def _judge_identity(seen: Seen) -> Iterator[Proof]:
     anonymous = seen.anonymous
-    why = anonymous["tls_error"] or anonymous["error"] or (anonymous["connack"] or {}).get("reason") or "no answer"
+    why = _refusal(anonymous)
     # Refused by TLS: a password listener asks for a password only, and would tell everybody so. nginx says nothing to a
     # client without a certificate and hangs up.
     silent = seen.forged is not None and anonymous["state"] == "open" and anonymous["connack"] is None
@@ -129,6 +138,16 @@ def _judge_identity(seen: Seen) -> Iterator[Proof]:
     refusal = seen.endpoint["foreign_client"]
     found = f"refused ({refusal})" if refusal else "let in" if seen.endpoint["protocol"] else _why(seen.endpoint)
     yield _proof("foreign_authority", "Certificate of a foreign authority", found, bool(refusal))
+    for answer in seen.refused:
+        # A port that nobody listens on refuses everybody.
+        refused = not answer["connected"] and answer["state"] == "open"
+        why = _refusal(answer) if answer["state"] == "open" else answer["state"]
+        yield _proof(
+            "refused_identity",
+            answer["what"],
+            f"refused ({why})" if refused else "let in" if answer["connected"] else why,
+            refused,
+        )
 
 
 def _judge_topics(seen: Seen) -> Iterator[Proof]:
@@ -180,8 +199,28 @@ def _judge_edge(seen: Seen) -> Iterator[Proof]:
     yield _proof("proxy_header", "PROXY header of a client that claims another name", found, refused)
 
 
+def _judge_dashboard(answer: Mapping[str, Any] | None) -> Iterator[Proof]:
+    """A dashboard that nobody here reaches lets nobody in."""
+    if answer is None:
+        return
+    status = answer["status"]
+    what = f"Login at the dashboard's port {answer['port']} that everybody knows"
+    if answer["state"] != "open":
+        yield Proof("dashboard", what, answer["state"], PROVED)
+    elif status in _REFUSALS:
+        yield Proof("dashboard", what, f"refused ({status})", PROVED)
+    elif status == _LET_IN:
+        yield Proof("dashboard", what, "let in", FAILED)
+    else:
+        yield Proof("dashboard", what, f"no dashboard ({status or 'no HTTP'})", UNTESTABLE)
+
+
 def _proof(rule: str, what: str, found: str, proved: bool) -> Proof:
     return Proof(rule, what, found, PROVED if proved else FAILED)
+
+
+def _refusal(answer: Mapping[str, Any]) -> str:
+    return str(answer["tls_error"] or answer["error"] or (answer["connack"] or {}).get("reason") or "no answer")
 
 
 def _why(endpoint: Mapping[str, Any]) -> str:

@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 # From the one that can wait to the one that cannot.
 SEVERITIES = ("low", "medium", "high", "critical")
@@ -24,14 +25,30 @@ _IDENTITY = ("ETSI EN 303 645 5.5-5", "IEC 62443-3-3 SR 1.2")
 _AUTHORIZATION = ("IEC 62443-3-3 SR 2.1",)
 
 
+# Who serves the endpoint: a broker, or nginx in front of one.
+SERVERS = ("mosquitto", "emqx", "nginx_stream")
+
+
 @dataclass(frozen=True)
 class Rule:
-    """One thing that is true of an endpoint in order."""
+    """One thing that is true of an endpoint in order.
+
+    In the remedy, `{tls}` stands for the role that ends TLS there and `{broker}` for that of the broker behind it.
+    `instead` has other remedies by the role that the broker is deployed with, or the edge.
+    """
 
     name: str
     severity: str
     remedy: str
     clauses: tuple[str, ...]
+    instead: Mapping[str, str] = field(default_factory=dict)
+
+    def remedy_for(self, *, broker: str, edge: bool) -> str:
+        """What to do about it on a host with this broker, which is behind an edge or not."""
+        remedy = self.remedy
+        for server in (broker, *(("nginx_stream",) if edge else ())):
+            remedy = self.instead.get(server, remedy)
+        return remedy.format(broker=broker, tls="nginx_stream" if edge else broker)
 
 
 RULES = {
@@ -53,14 +70,19 @@ RULES = {
         Rule("renewal", "high", "find out why bulwark.mqtt.issue did not renew it, and run it", _CERTIFICATES),
         Rule("key", "medium", "use a key of type ec-p256, or RSA with 3072 bits (pki_key_type)", _CERTIFICATES),
         Rule("names", "medium", "issue the certificate with subject alternative names", _CERTIFICATES),
-        Rule("protocol", "high", "set mosquitto_tls_profile to intermediate or modern", _CRYPTOGRAPHY),
-        Rule("old_versions", "high", "set mosquitto_tls_profile to intermediate or modern", _CRYPTOGRAPHY),
-        Rule("suites", "high", "set mosquitto_tls_profile to intermediate or modern", _CRYPTOGRAPHY),
+        Rule("protocol", "high", "set {tls}_tls_profile to intermediate or modern", _CRYPTOGRAPHY),
+        Rule("old_versions", "high", "set {tls}_tls_profile to intermediate or modern", _CRYPTOGRAPHY),
+        Rule("suites", "high", "set {tls}_tls_profile to intermediate or modern", _CRYPTOGRAPHY),
         Rule(
             "client_certificate",
             "critical",
             "give the listener identity: certificate",
             (*_IDENTITY, *_CERTIFICATES),
+            {
+                # Its role opens no other listeners.
+                "emqx": "run bulwark.mqtt.site; what answers there is no listener of emqx_listeners",
+                "nginx_stream": "give the server of nginx_stream_servers identity: certificate",
+            },
         ),
         Rule(
             "foreign_authority",
@@ -68,12 +90,22 @@ RULES = {
             "let the listener trust the private CA only (ca.pem of its lineage)",
             (*_IDENTITY, *_CERTIFICATES),
         ),
-        Rule("own_topic", "high", "check the patterns of mosquitto_acl", _AUTHORIZATION),
-        Rule("foreign_topic", "critical", "bind patterns of mosquitto_acl to the client with %u", _AUTHORIZATION),
+        Rule(
+            "refused_identity",
+            "critical",
+            "run bulwark.mqtt.refresh, so that the broker has the revocation list; give the listener crl: true",
+            (*_IDENTITY, *_CERTIFICATES),
+            {
+                "emqx": "run bulwark.mqtt.refresh; give the listener crl: true; EMQX 5.8 lets servers' certificates in",
+                "nginx_stream": "run bulwark.mqtt.refresh, so that nginx has the list; give its server crl: true",
+            },
+        ),
+        Rule("own_topic", "high", "check the patterns of {broker}_acl", _AUTHORIZATION),
+        Rule("foreign_topic", "critical", "bind patterns of {broker}_acl to the client with %u", _AUTHORIZATION),
         Rule(
             "wildcard",
             "critical",
-            "give no pattern of mosquitto_acl a wildcard above the client's name",
+            "give no pattern of {broker}_acl a wildcard above the client's name",
             _AUTHORIZATION,
         ),
         Rule(
@@ -81,6 +113,7 @@ RULES = {
             "high",
             "set use_username_as_clientid of the listener to true",
             ("ETSI EN 303 645 5.5-5", "IEC 62443-3-3 SR 1.2", "IEC 62443-3-3 SR 3.8"),
+            {"emqx": "set emqx_bind_client_id to true"},
         ),
         Rule(
             "staple",
@@ -99,6 +132,13 @@ RULES = {
             "critical",
             "close the port with the role firewall, and remove the listener",
             (*_NETWORK, *_CRYPTOGRAPHY),
+        ),
+        Rule(
+            "dashboard",
+            "critical",
+            "give the user admin another password",
+            ("ETSI EN 303 645 5.1-1", "IEC 62443-3-3 SR 1.5"),
+            {"emqx": "run emqx ctl admins passwd admin; name in emqx_dashboard_sources who may reach the port"},
         ),
     )
 }

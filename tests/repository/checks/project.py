@@ -90,7 +90,8 @@ def incomplete_scenarios(scenario: Path) -> list[str]:
 def would_run(root: Path, target: str) -> list[str]:
     """The commands that `make` would run for a target, those of what it depends on included."""
     result = subprocess.run(
-        ["make", "--dry-run", "--always-make", target],
+        # A make within a make tells the folder that it enters and leaves, unless told not to.
+        ["make", "--no-print-directory", "--dry-run", "--always-make", target],
         cwd=root,
         check=True,
         capture_output=True,
@@ -107,6 +108,16 @@ def left_out(root: Path, target: str, scenarios: list[str]) -> list[str]:
         for name in scenarios
         if f"molecule test --scenario-name {name}" not in commands
     ]
+
+
+def asked_first(root: Path, scenario: str) -> list[str]:
+    """A scenario that make would run without asking whether what it requires is here."""
+    commands = would_run(root, f"molecule-{scenario}")
+    asked = [number for number, line in enumerate(commands) if line.startswith(f"tests/tools/requires {scenario} ||")]
+    run = [number for number, line in enumerate(commands) if line == f"molecule test --scenario-name {scenario}"]
+    if asked and run and asked[0] < run[0]:
+        return []
+    return [f"molecule/{scenario}: make does not ask tests/tools/requires before it runs it"]
 
 
 def unrun_targets(root: Path) -> list[str]:
@@ -129,3 +140,13 @@ def unparsable(path: Path) -> list[str]:
     except yaml.YAMLError as error:
         return [f"{path}: {' '.join(str(error).split())}"]
     return []
+
+
+def repeated_names(root: Path) -> list[str]:
+    """Test files of one name in several folders: pytest imports a file by its name, so it could run one of them."""
+    known: dict[str, list[str]] = {}
+    for path in sorted((root / "tests/unit").rglob("*.py")):
+        # Those of pytest itself may be anywhere.
+        if path.name != "conftest.py" and not {"__pycache__"} & set(path.parts):
+            known.setdefault(path.name, []).append(str(path.parent.relative_to(root)))
+    return [f"{name}: is in {' and in '.join(folders)}; rename one" for name, folders in known.items() if folders[1:]]

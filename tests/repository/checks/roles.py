@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from . import specs, tree
@@ -85,6 +86,17 @@ def readme_sections(role: Path) -> list[str]:
     """Sections that every role's README has and this one does not."""
     lines = (role / "README.md").read_text(encoding="utf-8").splitlines()
     return [f"{role.name}: README.md has no section '{section}'" for section in SECTIONS if section not in lines]
+
+
+def unordered(role: Path) -> list[str]:
+    """Lists made with the filter `union`, whose order is another one in each run: files made from them would change."""
+    paths = [path for part in ("defaults", "vars", "templates") for path in sorted((role / part).glob("*"))]
+    return [
+        f"{path.relative_to(role.parent)}:{number}: has union, which keeps no order; write (a + b) | unique"
+        for path in paths
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        if re.search(r"\|\s*union\b", line)
+    ]
 
 
 def untested(role: Path, root: Path) -> list[str]:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Any
 
 import pytest
@@ -119,22 +120,39 @@ def test_a_rule_whose_sources_were_all_refused_is_not_for_everyone() -> None:
     assert not rule["everyone"]
 
 
+def table(*sockets: str) -> str:
+    """What the kernel lists, on a machine with little words."""
+    return "\n".join(
+        ["  sl  local_address rem_address   st ...", *(f"   0: {item} 00000000:0000 0A" for item in sockets)]
+    )
+
+
+def of(address: str, port: int) -> str:
+    packed = ipaddress.ip_address(address).packed
+    words = [int.from_bytes(packed[start : start + 4], "little") for start in range(0, len(packed), 4)]
+    return f"{''.join(f'{word:08X}' for word in words)}:{port:04X}"
+
+
 def test_sockets_that_other_hosts_reach_are_found_with_an_address_to_try() -> None:
-    lines = [
-        "LISTEN 0 128    0.0.0.0:22       0.0.0.0:*",
-        "LISTEN 0 128       [::]:22          [::]:*",
-        "LISTEN 0 5            *:1884           *:*",
-        "LISTEN 0 5         [::]:1885        [::]:*",
-        "LISTEN 0 5   198.51.100.7:1886   0.0.0.0:*",
-    ]
-    assert listening_sockets(lines) == [
+    four = table(of("0.0.0.0", 22), of("198.51.100.7", 1886))
+    six = table(of("::", 22), of("::", 1884), of("2001:db8::7", 1887))
+    assert listening_sockets([four, six], order="little") == [
         {"port": 22, "address": "127.0.0.1"},
         {"port": 1884, "address": "::1"},
-        {"port": 1885, "address": "::1"},
         {"port": 1886, "address": "198.51.100.7"},
+        {"port": 1887, "address": "2001:db8::7"},
     ]
 
 
-@pytest.mark.parametrize("local", ["127.0.0.53%lo:53", "[::1]:631", "[::ffff:127.0.0.1]:98", "[fe80::1]%eth0:99"])
+def test_addresses_are_read_in_the_order_of_the_machine() -> None:
+    assert listening_sockets([table("C6336407:075E")], order="big") == [{"port": 1886, "address": "198.51.100.7"}]
+
+
+def test_a_connection_that_is_no_listener_and_a_host_without_a_family_are_no_matter() -> None:
+    established = table(of("198.51.100.7", 1886)).replace(" 0A", " 01")
+    assert listening_sockets([established, ""], order="little") == []
+
+
+@pytest.mark.parametrize("local", ["127.0.0.53", "::1", "::ffff:127.0.0.1", "fe80::1"])
 def test_a_socket_that_other_hosts_do_not_reach_by_address_is_left_out(local: str) -> None:
-    assert listening_sockets([f"LISTEN 0 5 {local} *:*"]) == []
+    assert listening_sockets([table(of(local, 98))], order="little") == []

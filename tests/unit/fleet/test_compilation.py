@@ -157,6 +157,129 @@ def test_classes_become_patterns_groups_and_users_where_they_connect():
     ]
 
 
+def test_a_domain_of_emqx_is_in_its_group_with_the_variables_of_its_role():
+    document = intent(
+        authority={"passphrase": "{{ v }}", "revocation_lists": True, "publish_url": "http://pki.example.com"},
+        devices={"meters": {"members": "everybody", "topics": {"readwrite": ["devices/%u/#"]}}},
+    )
+    emqx = {
+        "version": "5.8.9",
+        "source": "tarball",
+        "package": "/srv/emqx-5.8.9.tar.gz",
+        "node_cookie": "{{ vault_cookie }}",
+        "dashboard_password": "{{ vault_dashboard }}",
+    }
+    document["domains"]["example.com"] |= {"engine": "emqx", "emqx": emqx, "sources": ["192.0.2.0/24"]}
+    found = compiled(document)
+    variables = variables_of(found, "mqtt1.example.com")
+    assert found.groups["emqx"].children == ("brokers_example_com",)
+    assert "mosquitto" not in found.groups
+    assert {name: value for name, value in variables.items() if name.startswith(("emqx_", "mosquitto_"))} == {
+        **{f"emqx_{key}": value for key, value in emqx.items()},
+        "emqx_tls_profile": "intermediate",
+        "emqx_listeners": [{"port": 8883, "lineage": "mqtt", "crl": True, "sources": ["192.0.2.0/24"]}],
+        "emqx_acl": {"patterns": [{"access": "readwrite", "topic": "devices/%u/#"}], "groups": []},
+    }
+    assert variables["tls_store_lineages"][0]["group"] == "emqx"
+    assert refused_by_roles(variables) == []
+
+
+def test_emqx_behind_nginx_hears_it_on_the_loopback():
+    document = intent(authority={"passphrase": "{{ v }}", "revocation_lists": True})
+    emqx = {"version": "5.8.9", "node_cookie": "{{ c }}", "dashboard_password": "{{ d }}"}
+    document["domains"]["example.com"] |= {"engine": "emqx", "emqx": emqx, "edge": "nginx", "sources": ["192.0.2.0/24"]}
+    found = compiled(document)
+    variables = variables_of(found, "mqtt1.example.com")
+    assert [found.groups[name].children for name in ("emqx", "nginx_stream")] == [("brokers_example_com",)] * 2
+    assert variables["emqx_listeners"] == [{"port": 11883, "proxy_protocol": True}]
+    (server,) = variables["nginx_stream_servers"]
+    assert server["brokers"] == ["127.0.0.1:11883"]
+    assert server["sources"] == ["192.0.2.0/24"]
+    assert variables["tls_store_lineages"][0]["group"] == "bulwark-nginx"
+    assert refused_by_roles(variables) == []
+
+
+def test_a_host_that_watches_asks_the_others_with_certificates_on_both_sides():
+    found = compiled(intent(monitoring={"hosts": {"watch.example.com": {"address": "192.0.2.40"}}}))
+    assert found.groups["monitoring"].hosts == ("watch.example.com",)
+    watcher, broker = (variables_of(found, name) for name in ("watch.example.com", "mqtt1.example.com"))
+    assert [lineage["name"] for lineage in broker["tls_store_lineages"]] == ["mqtt", "probe", "exporter"]
+    assert watcher["tls_store_lineages"] == [
+        {"name": "exporter", "purpose": "server", "names": ["watch.example.com"], "group": "prometheus"},
+        {"name": "monitoring", "purpose": "client", "names": ["monitoring.watch.example.com"], "group": "prometheus"},
+    ]
+    for variables in (watcher, broker):
+        assert variables["monitoring_exporter_lineage"] == "exporter"
+        assert variables["monitoring_exporter_sources"] == ["192.0.2.40"]
+        assert refused_by_roles(variables) == []
+    assert watcher["monitoring_client_lineage"] == "monitoring"
+    assert "monitoring_client_lineage" not in broker
+
+
+def test_hosts_of_another_inventory_can_watch_and_be_watched():
+    document = intent(monitoring={"hosts_group": "tag_watch", "sources": ["192.0.2.0/24"]})
+    document["domains"]["example.com"] = {"brokers_group": "tag_mqtt"}
+    found = compiled(document)
+    broker, watcher = variables_of(found, "tag_mqtt"), variables_of(found, "tag_watch")
+    assert broker["tls_store_lineages"][-1]["names"] == ["{{ inventory_hostname }}"]
+    assert watcher["tls_store_lineages"][-1]["names"] == ["monitoring.{{ inventory_hostname }}"]
+    assert watcher["monitoring_exporter_sources"] == ["192.0.2.0/24"]
+
+
+@pytest.mark.parametrize(
+    ("cluster", "names", "variables"),
+    [
+        pytest.param(
+            "static",
+            ["mqtt1.example.com", "mqtt2.example.com"],
+            {"emqx_cluster_discovery": "static"},
+            id="static",
+        ),
+        pytest.param(
+            {"dns_name": "emqx.example.com", "dns_record": "a"},
+            ["192.0.2.11", "192.0.2.12"],
+            {
+                "emqx_cluster_discovery": "dns",
+                "emqx_cluster_dns_name": "emqx.example.com",
+                "emqx_cluster_dns_record": "a",
+            },
+            id="addresses",
+        ),
+        pytest.param(
+            {"dns_name": "_emqx._tcp.example.com"},
+            ["mqtt1.example.com", "mqtt2.example.com"],
+            {
+                "emqx_cluster_discovery": "dns",
+                "emqx_cluster_dns_name": "_emqx._tcp.example.com",
+                "emqx_cluster_dns_record": "srv",
+            },
+            id="names",
+        ),
+    ],
+)
+def test_the_brokers_of_a_domain_are_a_cluster_where_it_says_so(
+    cluster: Any, names: list[str], variables: dict[str, Any]
+):
+    document = intent()
+    emqx = {"version": "5.8.9", "node_cookie": "{{ c }}", "dashboard_password": "{{ d }}", "cluster": cluster}
+    brokers = {"mqtt1": {"address": "192.0.2.11"}, "mqtt2": {"address": "192.0.2.12"}}
+    document["domains"]["example.com"] |= {"engine": "emqx", "emqx": emqx, "brokers": brokers}
+    found = variables_of(compiled(document), "mqtt2.example.com")
+    assert {name: value for name, value in found.items() if name.startswith("emqx_cluster_")} == {
+        **variables,
+        "emqx_cluster_host": names[1],
+        "emqx_cluster_nodes": [
+            {"host": names[0], "address": "192.0.2.11"},
+            {"host": names[1], "address": "192.0.2.12"},
+        ],
+    }
+    assert found["pki_certificates"][-1] == {"lineage": "cluster", "profile": "cluster_node", "names": [names[1]]}
+    assert found["tls_store_lineages"][-1] == {
+        "name": "cluster", "purpose": "server", "names": [names[1]], "group": "emqx"
+    }  # fmt: skip
+    assert refused_by_roles(found) == []
+
+
 @pytest.mark.parametrize(
     ("given", "state", "mode"),
     [

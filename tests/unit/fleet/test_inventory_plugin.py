@@ -87,6 +87,24 @@ def test_hosts_of_another_inventory_are_brokers_whichever_is_read_first(tmp_path
     assert shown["_meta"]["hostvars"]["i-1.example.com"]["mosquitto_listeners"][0]["port"] == 8883
 
 
+@pytest.mark.parametrize("order", [("fleet.yml", "cloud.yml"), ("cloud.yml", "fleet.yml")])
+def test_templates_are_evaluated_whichever_inventory_is_read_first(tmp_path: Path, order: tuple[str, str]):
+    document = intent()
+    document["domains"]["example.com"] = {"brokers_group": "tag_mqtt"}
+    written(tmp_path, document)
+    (tmp_path / "cloud.yml").write_text("tag_mqtt: {hosts: {i-1.example.com: {a_variable: a value}}}\n", "utf-8")
+    result = ansible(
+        "ansible",
+        "tag_mqtt",
+        *(f"--inventory={name}" for name in order),
+        "--extra-vars=vault_pki_passphrase=opened",
+        "--module-name=ansible.builtin.debug",
+        "--args=msg='{{ pki_passphrase }}, {{ pki_certificates[0].common_name }}'",
+        where=tmp_path,
+    )
+    assert '"msg": "opened, i-1.example.com"' in result.stdout, result.stdout + result.stderr
+
+
 def test_templates_are_templates_and_what_is_encrypted_is_opened(tmp_path: Path):
     vault = VaultLib([("default", VaultSecret(b"open sesame"))])
     ciphertext = vault.encrypt("the passphrase", VaultSecret(b"open sesame")).decode()

@@ -40,6 +40,12 @@ class Identity:
         return self.certificate.public_bytes(serialization.Encoding.PEM)
 
     @property
+    def serial(self) -> str:
+        """As openssl prints it: whole octets, so a first digit of 0 stays."""
+        digits = f"{self.certificate.serial_number:X}"
+        return digits.zfill(len(digits) + len(digits) % 2)
+
+    @property
     def key(self) -> bytes:
         encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
         return self.private_key.private_bytes(encoding, form, serialization.NoEncryption())

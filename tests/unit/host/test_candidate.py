@@ -109,6 +109,44 @@ def test_state_that_is_to_be_kept_is_a_copy_in_the_scratch_directory(tmp_path: P
 
 
 @needs_namespaces
+@pytest.mark.parametrize("wrong", ["unreadable", "empty", "missing"])
+def test_a_file_that_the_programs_user_cannot_read_refuses_the_candidate(tmp_path: Path, wrong: str) -> None:
+    good = new("/etc/bulwark-unit-test/good", "x")
+    changes = [files.Change(good.path, files.File(b"x", 0o644, 0, 0))]
+    path = f"/etc/bulwark-unit-test/{wrong}"
+    if wrong != "missing":
+        changes.append(
+            files.Change(
+                path, files.File(b"" if wrong == "empty" else b"x", 0o600 if wrong != "empty" else 0o644, 0, 0)
+            )
+        )
+    how = Check(argv=("/bin/true",), environment={}, success="exit", scratch={}, timeout=10, reads=(good.path, path))
+    message = f"x.service: the candidate was refused: Error: {path}: daemon cannot read it, or it is empty"
+    with pytest.raises(CheckError) as refused:
+        judge(tmp_path, how, changes, user="daemon")
+    assert str(refused.value) == message
+
+
+@needs_namespaces
+def test_files_that_can_be_read_leave_the_judgement_to_the_program(tmp_path: Path) -> None:
+    how = Check(
+        argv=("/bin/sh", "-c", 'echo "Error: $1"; exit 1', "sh", "a b"),
+        environment={},
+        success="exit",
+        scratch={},
+        timeout=10,
+        reads=("/etc/bulwark-unit-test/it's good",),
+    )
+    with pytest.raises(CheckError, match=r"^x\.service: the candidate was refused: Error: a b$"):
+        judge(
+            tmp_path,
+            how,
+            [files.Change("/etc/bulwark-unit-test/it's good", files.File(b"x", 0o644, 0, 0))],
+            user="daemon",
+        )
+
+
+@needs_namespaces
 def test_the_candidate_can_listen_where_the_service_does(tmp_path: Path) -> None:
     script = "import socket; [socket.create_server((a, 443)) for a in ('127.0.0.1', '192.0.2.10')]"
     judge(tmp_path, check("/usr/bin/python3", "-c", script), [], user="daemon")
@@ -192,3 +230,8 @@ def test_a_warning_that_speaks_of_an_error_is_not_why_a_program_gave_up() -> Non
         b"1700000000: Warning: Error resolving bridge address: x\nConfig loaded\nError: no key\nError found at conf:3\n"
     )
     assert candidate._last_words(said) == ["Error: no key", "Error found at conf:3"]
+
+
+def test_the_time_that_a_program_puts_before_its_words_is_left_out() -> None:
+    said = b"2026-11-28T13:11:57.943840+00:00 [error] unknown_fields\n1700000000: it was that\n"
+    assert candidate._last_words(said) == ["[error] unknown_fields", "it was that"]

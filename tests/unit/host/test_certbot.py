@@ -7,8 +7,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
 import urllib.parse
 from pathlib import Path
 from typing import Any
@@ -19,14 +17,12 @@ from ansible_collections.bulwark.mqtt.plugins.module_utils._host import (
     certbot,
     certbot_order,
     certbot_rivals,
-    lineage,
     operations,
 )
 from ansible_collections.bulwark.mqtt.plugins.module_utils._host.errors import StoreError
 from ansible_collections.bulwark.mqtt.plugins.modules import certbot_certificate, certbot_info
+from certbot_samples import NAME, RENEWAL, SERVER, Host
 
-NAME = "broker.example"
-SERVER = "https://acme.example/directory"
 ORDER = certbot_order.Order(
     certificate=certbot.Certificate("mqtt", "mqtt"),
     names=(NAME,),
@@ -34,65 +30,6 @@ ORDER = certbot_order.Order(
     key_type="ec-p256",
     authenticator="standalone",
 )
-RENEWAL = f"""# renew_before_expiry = 30 days
-cert = /etc/letsencrypt/live/mqtt/cert.pem
-
-# Options used in the renewal process
-[renewalparams]
-account = 0123
-authenticator = standalone
-server = {SERVER}
-key_type = ecdsa
-renew_hook = {certbot.HOOK}
-"""
-
-
-class Host:
-    """A store, a directory of certbot, and a program in certbot's place."""
-
-    def __init__(self, root: Path, pki: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.root, self.pki = root, pki
-        self.public = type(pki)()
-        self.target = lineage.Lineage(str(root / "store"), "mqtt")
-        os.makedirs(self.target.path)
-        declared = {"purpose": "server", "names": [NAME], "group": ""}
-        Path(self.target.path, "lineage.json").write_text(json.dumps(declared))
-        monkeypatch.setattr(lineage, "STORE", self.target.store)
-        monkeypatch.setattr(operations, "HOST_STATE", operations.state_of(self.target.store))
-        monkeypatch.setattr(operations.descriptor, "DIRECTORY", str(root / "services.d"))
-        (root / "roots.pem").write_bytes(self.public.root.pem)
-        (root / "metrics").mkdir()
-        self.configuration = certbot.Configuration(
-            program=str(root / "certbot"),
-            directory=str(root / "letsencrypt"),
-            environment={},
-            roots=str(root / "roots.pem"),
-            metrics=str(root / "metrics"),
-            certificates=(certbot.Certificate("mqtt", "mqtt"),),
-        )
-
-    def obtain(self, *, renewal: str = RENEWAL) -> Any:
-        leaf = self.public.server(NAME)
-        live = Path(certbot.live(self.configuration, "mqtt"))
-        live.mkdir(parents=True, exist_ok=True)
-        found = {"cert.pem": leaf.pem, "chain.pem": self.public.issuing.pem, "privkey.pem": leaf.key}
-        for name, content in found.items():
-            (live / name).write_bytes(content)
-        (live.parent.parent / "renewal").mkdir(exist_ok=True)
-        (live.parent.parent / "renewal" / "mqtt.conf").write_text(renewal)
-        (live.parent.parent / "accounts" / "acme.example" / "0123").mkdir(parents=True, exist_ok=True)
-        return leaf
-
-    def program(self, script: str) -> None:
-        path = self.root / "certbot"
-        path.write_text(f"#!/bin/sh\n{script}\n")
-        path.chmod(0o755)
-
-    def metrics(self) -> str:
-        return "".join(path.read_text() for path in sorted((self.root / "metrics").iterdir()))
-
-    def served(self) -> bytes:
-        return self.target.read(self.target.current_version()).get(lineage.CERTIFICATE, b"")
 
 
 @pytest.fixture(name="host")
@@ -115,6 +52,25 @@ def test_a_certificate_of_another_ca_is_not_installed_and_the_metric_says_so(hos
     host.obtain()
     (found,) = certbot.deploy(host.configuration)
     assert found.failure.startswith("mqtt/cert.pem: does not verify to mqtt/roots.pem: ")
+    assert host.served() == leaf.pem
+    assert 'bulwark_certbot_deploy_success{certificate="mqtt",lineage="mqtt"} 0\n' in host.metrics()
+
+
+def test_a_store_without_room_keeps_what_is_served_and_says_what_to_do(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leaf = host.obtain()
+    certbot.deploy(host.configuration)
+    host.obtain()
+
+    def full(*_arguments: Any, **_options: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(operations, "install", full)
+    (found,) = certbot.deploy(host.configuration)
+    assert found.failure == (
+        "[Errno 28] No space left on device; the disk is full: make room; what is served stays as it is"
+    )
     assert host.served() == leaf.pem
     assert 'bulwark_certbot_deploy_success{certificate="mqtt",lineage="mqtt"} 0\n' in host.metrics()
 

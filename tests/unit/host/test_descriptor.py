@@ -60,6 +60,16 @@ def test_the_least_activation_that_works_is_chosen(parts: set[str], activation: 
         pytest.param(
             described(probes=[{"kind": "socket"}]), "x.json: probes[0] has no 'path'; add it", id="socket-without-path"
         ),
+        pytest.param(
+            described(probes=[{"kind": "loopback", "port": 11883}]),
+            "x.json: probes[0] has no 'proxy_common_name'; add it",
+            id="loopback-without-a-name",
+        ),
+        pytest.param(
+            described(probes=[{"kind": "program"}]),
+            "x.json: probes[0] has no 'argv'; add it",
+            id="program-without-argv",
+        ),
     ],
 )
 def test_a_wrong_descriptor_is_refused_with_the_place(content: bytes, message: str) -> None:
@@ -73,3 +83,11 @@ def test_what_is_not_json_is_refused() -> None:
         StoreError, match=r"^x\.json: is not a service descriptor \(.*\); correct the template that writes it$"
     ):
         descriptor.parse(b"{", source="x.json")
+
+
+def test_what_only_some_services_need_has_a_value_for_the_others() -> None:
+    plain = descriptor.parse(described(), source="x.json")
+    check = {"argv": ["/usr/sbin/broker"], "success": "exit", "reads": ["/etc/x"]}
+    slow = descriptor.parse(described(check=check, probe_seconds=60), source="x.json")
+    assert (plain.check.reads, plain.probe_seconds) == ((), 20)
+    assert (slow.check.reads, slow.probe_seconds) == (("/etc/x",), 60)

@@ -93,9 +93,8 @@ def test_a_key_of_another_certificate_is_refused(tmp_path: Path, pki: Any) -> No
     foreign.write_bytes(pki.server(*NAMES).key)
     with pytest.raises(CheckError) as refused:
         lineage.assemble(target(tmp_path), certificate=leaf.pem, chain=pki.issuing.pem, ca=pki.ca, keys=[str(foreign)])
-    serial = f"{leaf.certificate.serial_number:X}"
-    assert str(refused.value).replace("serial 0", "serial ") == (
-        f"{foreign}: does not match mqtt/cert.pem (serial {serial}); request a certificate for this key"
+    assert str(refused.value) == (
+        f"{foreign}: does not match mqtt/cert.pem (serial {leaf.serial}); request a certificate for this key"
     )
 
 

@@ -50,10 +50,10 @@ class Host:
         for change in lineage.changes(self.target, version, group=""):
             files.put(change.path, change.entry)
 
-    def serve(self, port: int) -> None:
+    def serve(self, port: int, *, name: str = "broker") -> None:
         probes = [{"kind": "tls", "address": "127.0.0.1", "port": port, "lineage": "mqtt"}]
         found = {"unit": "x.service", "check": {"argv": ["true"], "success": "exit"}, "probes": probes}
-        (self.root / "services.d/broker.json").write_text(json.dumps(found))
+        (self.root / f"services.d/{name}.json").write_text(json.dumps(found))
 
     def metrics(self) -> list[str]:
         path = metrics.write(str(self.root / "made/metrics"), store=str(self.store), now=self.now)
@@ -65,6 +65,7 @@ def fixture_host(tmp_path: Path, pki: Any, monkeypatch: pytest.MonkeyPatch) -> H
     (tmp_path / "services.d").mkdir()
     monkeypatch.setattr(descriptor, "DIRECTORY", str(tmp_path / "services.d"))
     monkeypatch.setattr(metrics, "_NFT", str(tmp_path / "nft"))
+    monkeypatch.setattr(metrics, "_JOURNALCTL", str(tmp_path / "journalctl"))
     monkeypatch.setattr(operations, "HOST_STATE", operations.state_of(str(tmp_path / "store")))
     return Host(tmp_path, pki)
 
@@ -222,6 +223,34 @@ def test_the_counters_of_the_firewall_are_metrics(host: Host) -> None:
     found = host.metrics()
     assert 'bulwark_firewall_packets_total{rule="mosquitto-8883",event="rate"} 7' in found
     assert 'bulwark_firewall_packets_total{rule="plaintext",event="dropped"} 3' in found
+
+
+JOURNAL = """\
+New connection from 192.0.2.7:40000 on port 8883.
+OpenSSL Error[0]: error:0A00010B:SSL routines::wrong version number
+OpenSSL Error while trying to get the error[0]: error:0A000086:SSL routines::certificate verify failed
+OpenSSL Error while trying to get the error[1]: error:80000020:system library::Broken pipe
+OpenSSL Error[0]: error:0A000126:SSL routines::unexpected eof while reading
+Client connection from 192.0.2.7 failed: error:0A000126:SSL routines::unexpected eof while reading.
+"""
+
+
+def test_handshakes_that_failed_are_counted_for_a_service_whose_journal_has_them(host: Host) -> None:
+    host.serve(1, name="mosquitto")
+    host.serve(1, name="nginx_stream")
+    program = host.root / "journalctl"
+    program.write_text(f"#!/bin/sh\ncase $* in *--unit=x.service*--since=-15min*) cat <<'EOF'\n{JOURNAL}EOF\nesac\n")
+    program.chmod(0o755)
+    found = [line for line in host.metrics() if line.startswith("bulwark_handshake_failures")]
+    assert found == ['bulwark_handshake_failures{service="mosquitto"} 3']
+
+
+def test_without_a_journal_nothing_is_said_of_handshakes(host: Host) -> None:
+    host.serve(1, name="mosquitto")
+    assert not [line for line in host.metrics() if line.startswith("bulwark_handshake_failures")]
+    (host.root / "journalctl").write_text("#!/bin/sh\nexit 1\n")
+    (host.root / "journalctl").chmod(0o755)
+    assert not [line for line in host.metrics() if line.startswith("bulwark_handshake_failures")]
 
 
 def test_the_file_replaces_the_one_before_and_everybody_reads_it(host: Host) -> None:

@@ -247,9 +247,8 @@ def test_a_real_responder_that_takes_post_only_is_asked_by_post(host: Host, tmp_
 
 def openssl_responder(host: Host, tmp_path: Path) -> Callable[[bytes], bytes]:
     """OpenSSL's responder for the certificates of the issuing CA, which signs itself."""
-    serial, end = f"{host.leaf.certificate.serial_number:X}", host.leaf.certificate.not_valid_after_utc
-    even = serial if len(serial) % 2 == 0 else f"0{serial}"
-    index = f"V\t{end:%y%m%d%H%M%SZ}\t\t{even}\tunknown\t/CN={NAME}\n".encode()
+    end = host.leaf.certificate.not_valid_after_utc
+    index = f"V\t{end:%y%m%d%H%M%SZ}\t\t{host.leaf.serial}\tunknown\t/CN={NAME}\n".encode()
     for name, content in (("index", index), ("ca", host.pki.issuing.pem), ("key", host.pki.issuing.key)):
         (tmp_path / name).write_bytes(content)
     command = ["openssl", "ocsp", "-index", "index", "-CA", "ca", "-rsigner", "ca", "-rkey", "key", "-nmin", "60"]

@@ -5,13 +5,17 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from ansible_collections.bulwark.mqtt.plugins.module_utils._host import service
+from ansible_collections.bulwark.mqtt.plugins.module_utils._host import descriptor, service
 from ansible_collections.bulwark.mqtt.plugins.module_utils._host.errors import ActivationError, ProbeError
 from ansible_collections.bulwark.mqtt.plugins.module_utils._host.transaction import ACTIVATING, SWAPPING
+
+SOCKET = {"kind": "socket", "path": "/run/x.sock"}
 
 
 class Systemd:
@@ -50,10 +54,36 @@ def fixture_systemd(monkeypatch: pytest.MonkeyPatch) -> Systemd:
     return systemd
 
 
-def plan(action: str, *, active: bool = True, daemon_reload: bool = False, probes: int = 0) -> dict[str, Any]:
+@pytest.mark.parametrize(
+    ("active", "file", "expected"),
+    [("active", "enabled", True), ("inactive", "enabled", False), ("active", "disabled", False)],
+)
+def test_what_runs_and_will_after_a_boot_needs_no_start(systemd: Systemd, active: str, file: str, expected: bool):
+    systemd.properties = {"ActiveState": active, "UnitFileState": file}
+    assert service.kept_running("x.service") is expected
+
+
+def test_without_systemd_nothing_is_known_to_run(monkeypatch: pytest.MonkeyPatch):
+    def missing(_command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(service, "_run", missing)
+    assert not service.kept_running("x.service")
+
+
+def plan(
+    action: str,
+    *,
+    active: bool = True,
+    daemon_reload: bool = False,
+    probes: int = 0,
+    probe_seconds: float | None = None,
+) -> dict[str, Any]:
     probe = {"kind": "tls", "address": "127.0.0.1", "port": 1, "lineage": "mqtt"}
     unit = {"unit": "x.service", "action": action, "active": active, "invocation": "1"}
     unit |= {"probes": [probe] * probes, "probes_before": [probe] * probes}
+    if probe_seconds is not None:
+        unit["probe_seconds"] = probe_seconds
     return {"store": "/nonexistent", "daemon_reload": daemon_reload, "units": [unit]}
 
 
@@ -110,6 +140,32 @@ def test_a_probe_that_never_passes_fails_with_its_reason(systemd: Systemd, monke
         service.activate(plan("reload", probes=1))
 
 
+@pytest.mark.parametrize("patience", [0.02, 0.3])
+def test_a_service_that_takes_long_is_given_the_time_that_its_descriptor_says(
+    systemd: Systemd, monkeypatch: pytest.MonkeyPatch, patience: float
+) -> None:
+    begun = time.monotonic()
+
+    def check(_item: object, *, store: str) -> None:
+        if time.monotonic() < begun + 0.1:
+            raise ProbeError("not yet")
+
+    monkeypatch.setattr(service, "check_probe", check)
+    if patience > 0.1:
+        service.activate(plan("start", probes=1, probe_seconds=patience))
+    else:
+        with pytest.raises(ProbeError, match=r"^x\.service: not yet$"):
+            service.activate(plan("start", probes=1, probe_seconds=patience))
+
+
+def test_the_plan_takes_the_time_from_the_descriptor(systemd: Systemd) -> None:
+    described = descriptor.parse(
+        b'{"unit": "x.service", "check": {"argv": ["x"], "success": "exit"}, "probe_seconds": 90}', source="x.json"
+    )
+    made = service.planned([(described, "restart", ())], store="/nonexistent")
+    assert [unit["probe_seconds"] for unit in made["units"]] == [90]
+
+
 @pytest.mark.parametrize(
     ("action", "phase", "now", "commands"),
     [
@@ -152,33 +208,60 @@ def test_an_undo_at_boot_starts_nothing(systemd: Systemd) -> None:
 @pytest.mark.parametrize(
     ("item", "code", "problem"),
     [
-        pytest.param({}, 5, "", id="any-answer-proves-a-broker"),
-        pytest.param({"proxy_common_name": "probe"}, 0, "", id="the-name-of-the-header-is-let-in"),
+        pytest.param(SOCKET, 5, "", id="any-answer-proves-a-broker"),
+        pytest.param({**SOCKET, "proxy_common_name": "probe"}, 0, "", id="the-name-of-the-header-is-let-in"),
         pytest.param(
-            {"proxy_common_name": "probe"},
+            {**SOCKET, "proxy_common_name": "probe"},
             5,
             "/run/x.sock: answers CONNECT behind a PROXY header for probe with CONNACK 5",
             id="the-name-of-the-header-is-turned-away",
         ),
+        pytest.param(
+            {"kind": "loopback", "port": 11883, "proxy_common_name": "probe"},
+            5,
+            "127.0.0.1:11883: answers CONNECT behind a PROXY header for probe with CONNACK 5",
+            id="the-same-at-a-port",
+        ),
     ],
 )
-def test_a_socket_is_probed_with_connect(
-    monkeypatch: pytest.MonkeyPatch, item: dict[str, str], code: int, problem: str
+def test_what_has_no_tls_is_probed_with_connect(
+    monkeypatch: pytest.MonkeyPatch, item: dict[str, Any], code: int, problem: str
 ) -> None:
     headers = []
 
-    def answer(*, path: str, timeout: float, header: bytes) -> int:
+    @contextmanager
+    def answer(*, path: str, port: int, timeout: float, header: bytes) -> Iterator[tuple[None, int]]:
+        assert (path, port) == (item.get("path", ""), item.get("port", 0))
         headers.append(header)
-        return code
+        yield None, code
 
-    monkeypatch.setattr(service.probe, "mqtt_connect_local", answer)
+    monkeypatch.setattr(service.probe, "mqtt_session_local", answer)
     try:
-        service.check_probe({"kind": "socket", "path": "/run/x.sock", **item}, store="/nonexistent")
+        service.check_probe(item, store="/nonexistent")
         found = ""
     except ProbeError as failure:
         found = str(failure)
     assert found == problem
     assert (b"probe" in headers[0]) == ("proxy_common_name" in item)
+
+
+@pytest.mark.parametrize(
+    ("script", "problem"),
+    [
+        pytest.param("echo joined", "", id="well"),
+        pytest.param(
+            "echo starting; echo 'mqtt2 is not in the cluster' >&2; exit 1", "mqtt2 is not in the cluster", id="says"
+        ),
+        pytest.param("exit 3", "/bin/sh -c exit 3: ended with 3", id="says-nothing"),
+    ],
+)
+def test_a_program_says_what_is_wrong(script: str, problem: str) -> None:
+    try:
+        service.check_probe({"kind": "program", "argv": ["/bin/sh", "-c", script]}, store="/nonexistent")
+        found = ""
+    except ProbeError as failure:
+        found = str(failure)
+    assert found == problem
 
 
 def test_without_the_tool_no_way_back_is_promised(systemd: Systemd, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,23 @@ ROLE = ROOT / "roles/monitoring"
 # What others write that the rules and the dashboard look at: Prometheus, node_exporter and blackbox_exporter.
 FOREIGN = {
     "ALERTS",
+    # EMQX 5.8.9
+    "emqx_authorization_deny",
+    "emqx_bytes_received",
+    "emqx_bytes_sent",
+    "emqx_cluster_nodes_running",
+    "emqx_cluster_nodes_stopped",
+    "emqx_connections_count",
+    "emqx_delivery_dropped",
+    "emqx_delivery_dropped_queue_full",
+    "emqx_live_connections_count",
+    "emqx_messages_received",
+    "emqx_messages_sent",
+    "emqx_packets_connack_error",
+    "emqx_packets_received",
+    "emqx_packets_sent",
+    "emqx_retained_count",
+    "emqx_subscriptions_count",
     "node_textfile_scrape_error",
     "node_time_seconds",
     "probe_duration_seconds",
@@ -124,6 +141,35 @@ def test_an_alert_about_an_end_outlives_the_exporter() -> None:
     for name in ("BulwarkExpired", "BulwarkExpiresSoon", "BulwarkRenewalOverdue", "BulwarkCaExpires"):
         (expression,) = (rule["expr"] for rule in ALERTS if rule["alert"] == name)
         assert names_in(expression) <= set(recorded)
+
+
+def recipe() -> list[Any]:
+    """The YAML in the section of the operations page on letting an alert renew."""
+    page = (ROOT / "docs/operations.md").read_text()
+    section = page.partition("### Let an alert renew")[2].partition("\n## ")[0]
+    return [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)]
+
+
+def test_the_recipe_renews_for_the_alerts_that_are_sent_to_it_and_these_exist() -> None:
+    (ruleset,), variables = recipe()
+    (source,), (rule,) = ruleset["sources"], ruleset["rules"]
+    asked = re.findall(r'"(Bulwark\w+)"', rule["condition"])
+    route = variables["monitoring_routes"][0]
+    (sent,) = re.findall(r'alertname=~"(.+)"', " ".join(route["matchers"]))
+    assert asked == sent.split("|")
+    assert set(asked) <= set(NAMES)
+    # Those alerts have the labels by which it runs once for each.
+    for alert in (rule for rule in ALERTS if rule["alert"] in asked):
+        assert "$labels.lineage" in alert["annotations"]["summary"]
+    assert rule["throttle"]["group_by_attributes"] == ["event.labels.instance", "event.labels.lineage"]
+    # Where one listens the other one speaks.
+    webhook = source["eda.builtin.webhook"]
+    (receiver,) = (item for item in variables["monitoring_receivers"] if item["name"] == route["receiver"])
+    assert receiver["webhook_configs"][0]["url"] == f"http://{webhook['host']}:{webhook['port']}/endpoint"
+    # A notification of Alertmanager has its alerts below that name.
+    assert source["filters"] == [{"eda.builtin.event_splitter": {"splitter_key": "payload.alerts"}}]
+    playbook = rule["action"]["run_playbook"]["name"].removeprefix("bulwark.mqtt.")
+    assert (ROOT / f"playbooks/{playbook}.yml").exists()
 
 
 def test_the_dashboard_can_be_imported() -> None:

@@ -22,9 +22,9 @@ HOST = {
 }
 
 
-def groups(job: str, **changed: Any) -> Any:
-    """What Prometheus reads of one host for one job."""
-    found = target_files([{**HOST, **changed}], directory="/t", inventory=["mqtt1"], there=[])
+def groups(job: str, *, here: str = "prometheus", **changed: Any) -> Any:
+    """What Prometheus on the host `here` reads of one host for one job."""
+    found = target_files([{**HOST, **changed}], directory="/t", inventory=["mqtt1"], there=[], here=here)
     (content,) = (file["content"] for file in found if file["path"] == f"/t/{job}/mqtt1.json")
     return json.loads(content)
 
@@ -45,6 +45,25 @@ def test_a_service_with_metrics_of_its_own_is_scraped_with_tls_unless_it_says_ot
     assert group["labels"] == {"instance": "mqtt1", "__scheme__": "https", "__metrics_path__": "/stats"}
 
 
+EMQX = {"job": "emqx", "port": 18083, "path": "/api/v5/prometheus/stats", "scheme": "http", "loopback": True}
+
+
+def test_what_emqx_counts_on_loopback_is_asked_from_its_own_host_only_and_apart_from_what_needs_no_key() -> None:
+    (group,) = groups("emqx", here="mqtt1", scrape_targets=[EMQX])
+    assert group == {
+        "targets": ["127.0.0.1:18083"],
+        "labels": {"instance": "mqtt1", "__scheme__": "http", "__metrics_path__": "/api/v5/prometheus/stats"},
+    }
+    assert groups("services", here="mqtt1", scrape_targets=[EMQX]) == []
+    assert groups("emqx", scrape_targets=[EMQX]) == []
+
+
+def test_what_emqx_counts_is_asked_with_tls_where_its_dashboard_can_be_reached() -> None:
+    reached = {**EMQX, "scheme": "https", "loopback": False}
+    (group,) = groups("emqx", scrape_targets=[reached])
+    assert (group["targets"], group["labels"]["__scheme__"]) == (["mqtt1.example.com:18083"], "https")
+
+
 def test_plaintext_ports_are_tried_from_outside_also_where_the_exporter_is_on_loopback() -> None:
     found = groups("plaintext", address="127.0.0.1", loopback=True)
     assert [group["targets"] for group in found] == [["mqtt1.example.com:1883"]]
@@ -56,7 +75,7 @@ def test_an_address_of_ipv6_is_written_with_brackets() -> None:
 
 def test_a_host_that_left_the_inventory_is_not_looked_at_any_more_and_one_that_was_left_out_is() -> None:
     there = ["/t/tls/mqtt1.json", "/t/tls/mqtt2.json", "/t/tls/gone.json"]
-    found = target_files([HOST], directory="/t", inventory=["mqtt1", "mqtt2"], there=there)
+    found = target_files([HOST], directory="/t", inventory=["mqtt1", "mqtt2"], there=there, here="mqtt1")
     assert [file["path"] for file in found if file.get("state") == "absent"] == ["/t/tls/gone.json"]
     assert not [file for file in found if "mqtt2" in file["path"]]
 

@@ -99,3 +99,12 @@ def side_by_side(programs: list[str]) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     running = [subprocess.Popen([sys.executable, "-c", program], env=environment) for program in programs]
     assert [process.wait(timeout=60) for process in running] == [0] * len(programs)
+
+
+def java(*chains):
+    """What a peer in Java says of chains: each `crl` or `ocsp`, the statement, the root, the leaf and the CAs above."""
+    arguments = [argument for chain in chains for argument in (",", *chain)][1:]
+    command = ["java", Path(__file__).with_name("Judge.java"), *arguments]
+    result = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    return [line.partition(":")[0] for line in result.stdout.splitlines()]

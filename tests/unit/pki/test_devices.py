@@ -203,6 +203,10 @@ def half_a_key(_directory, output):
     path.write_bytes(path.read_bytes()[:100])
 
 
+def another_key(_directory, output):
+    (folder(output) / "privkey.pem").write_bytes(keys.to_pem(keys.generate("ec-p256")))
+
+
 def no_chain(_directory, output):
     (folder(output) / "fullchain.pem").unlink()
 
@@ -222,6 +226,7 @@ def revoked(directory, _output):
         (another_type, r"key type differs: it has ec-p256, wanted is ed25519"),
         (no_key, r"privkey\.pem is missing"),
         (half_a_key, r"privkey\.pem is damaged: it is no private key in PEM form; restore it from a backup"),
+        (another_key, r"privkey\.pem is not the key of fullchain\.pem"),
         (no_chain, r"it has no identity yet"),
         (another_chain, r"the ledger does not know the certificate in fullchain\.pem"),
         (revoked, r"certificate [0-9A-F]{40} was revoked \(key_compromise\)"),

@@ -1,13 +1,14 @@
 # Copyright: (c) 2026, Bulwark contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""pkilint judges all that the PKI core signs; zlint and GnuTLS do so on the hosts of the scenario `pki`."""
+"""pkilint judges all that the PKI core signs, and Java where it is; zlint and GnuTLS do so in the scenario `pki`."""
 
 from __future__ import annotations
 
 import dataclasses
 import datetime as dt
 import json
+import shutil
 from pathlib import Path
 
 import pki_samples as samples
@@ -86,7 +87,7 @@ def make(folder: Path, key_type: str) -> Path:
         _write(folder, found.name, found.certificate)
         if found.cross:
             _write(folder, f"{found.name}.cross", found.cross)
-    signer = responses.signer(ca.issuing.unlock(samples.PASSPHRASE), lifetime=dt.timedelta(days=7), now=NOW)
+    signer = responses.delegate(ca.issuing.unlock(samples.PASSPHRASE), lifetime=dt.timedelta(days=7), now=NOW)
     _write(folder, "ocsp_signer", signer.certificate)
     settings = publish.Settings(destination=folder / "www", crl_url=f"{URL}/crl")
     publish.publish(ca, settings, passphrase=samples.PASSPHRASE, root_passphrase=samples.ROOT_PASSPHRASE, now=NOW)
@@ -141,3 +142,18 @@ def test_pkilint_finds_nothing_in_any_ocsp_response(made, capsys):
     assert len(answers) == 4
     for path in answers:
         assert lint(capsys, lint_ocsp_response, path=[path]) == []
+
+
+@pytest.mark.skipif(not shutil.which("javac"), reason="there is no Java here")
+def test_java_accepts_what_is_valid_and_refuses_the_revoked(made):
+    root, issuing = made / "root-2.pem", made / "issuing-2.pem"
+    lists = made / "www/crl/trusted.pem"
+    server = certificates.from_pem((made / "server.pem").read_bytes(), where="server")
+    response = made / f"www/ocsp/issuing-2/{certificates.serial_hex(server.serial_number)}.sha1.der"
+    assert samples.java(
+        ("crl", lists, root, made / "device.pem", issuing),
+        # Who has the old root only.
+        ("crl", lists, made / "root-1.pem", made / "device.pem", issuing, made / "root-2.cross.pem"),
+        ("crl", lists, root, made / "server.pem", issuing),
+        ("ocsp", response, root, made / "server.pem", issuing),
+    ) == ["good", "good", "REVOKED", "REVOKED"]

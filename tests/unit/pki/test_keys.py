@@ -76,3 +76,20 @@ def test_a_short_passphrase_protects_no_new_key():
     assert str(caught.value) == (
         "passphrase has 7 characters: use 12 or more, generated at random (for example: openssl rand -base64 24)"
     )
+
+
+@pytest.mark.parametrize("key_type", keys.KEY_TYPES)
+def test_a_key_in_der_is_known_by_its_public_key_alone(key_type):
+    key, other = keys.generate(key_type), keys.generate(key_type)
+    info = keys.info(key.public_key())
+    assert keys.type_of_info(info) == key_type
+    der = keys.plain(keys.to_pem(key), where="key.pem")
+    assert keys.is_of(der, info)
+    assert not keys.is_of(keys.plain(keys.to_pem(other), where="key.pem"), info)
+    assert not keys.is_of(der[:40], info)
+
+
+def test_what_is_no_public_key_has_no_type():
+    # Its message is that of cryptography, whichever it is.
+    with pytest.raises(ValueError, match=r"."):
+        keys.type_of_info(b"\x30\x03abc")

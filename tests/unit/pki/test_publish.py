@@ -8,6 +8,7 @@ import base64
 import contextlib
 import dataclasses
 import datetime as dt
+import errno
 import functools
 import http.server
 import os
@@ -31,6 +32,7 @@ from ansible_collections.bulwark.mqtt.plugins.module_utils._pki import (
 from ansible_collections.bulwark.mqtt.plugins.module_utils._pki.errors import AuthorityError, LedgerError, PkiError
 from ansible_collections.bulwark.mqtt.plugins.module_utils._pki.passphrase import Passphrase
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 from cryptography.x509 import ocsp
 
 # OpenSSL judges by the clock of the machine.
@@ -165,6 +167,17 @@ def test_openssl_believes_the_response_and_sees_the_revocation(site, tmp_path, a
     code, text = judge_response(site, site.response(algorithm), tmp_path, algorithm=algorithm)
     assert (code, "Response verify OK" in text, f"{tmp_path}/server.pem: revoked" in text) == (0, True, True), text
     assert "Reason: keyCompromise" in text
+
+
+@pytest.mark.skipif(not shutil.which("javac"), reason="there is no Java here")
+def test_java_believes_the_response(site, tmp_path):
+    site.publish()
+    paths = [tmp_path / f"{name}.pem" for name in ("root", "server", "issuing")]
+    chain = [site.ca.root.certificate, site.server, site.ca.issuing.certificate]
+    for path, certificate in zip(paths, chain, strict=True):
+        path.write_text(certificates.to_pem(certificate))
+    # It asks with SHA-1.
+    assert samples.java(("ocsp", site.response(), *paths)) == ["good"]
 
 
 @pytest.mark.parametrize("algorithm", ["sha1", "sha256"])
@@ -310,6 +323,74 @@ def test_what_happened_to_the_files_is_put_right(site, damage):
     assert site.publish().changes == ()
 
 
+def asked_names(site):
+    """What a client asks for by GET, beside the names to staple by."""
+    return [path for path in site.destination.glob("ocsp/**/*") if path.is_file() and path.suffix != ".der"]
+
+
+def test_both_names_of_a_response_are_of_one_file(site):
+    site.publish()
+    assert len(asked_names(site)) == 2
+    named = {path.stat().st_ino for path in asked_names(site)}
+    assert named == {site.response(algorithm).stat().st_ino for algorithm in ("sha1", "sha256")}
+    # What somebody copied here has files of their own, which say the same.
+    for path in asked_names(site):
+        content = path.read_bytes()
+        path.unlink()
+        path.write_bytes(content)
+    assert publish.plan(site.ca, site.settings(), now=NOW).changes == site.publish().changes == ()
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP])
+def test_where_a_file_has_one_name_only_there_are_two_files(site, monkeypatch, number):
+    def refuse(*_arguments):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(publish.os, "link", refuse)
+    site.publish()
+    assert len(asked_names(site)) == 2
+    contents = {path.read_bytes() for path in asked_names(site)}
+    assert contents == {site.response(algorithm).read_bytes() for algorithm in ("sha1", "sha256")}
+    assert site.publish().changes == ()
+
+
+def test_a_link_that_fails_for_another_reason_is_named(site, monkeypatch):
+    def refuse(*_arguments):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(publish.os, "link", refuse)
+    with pytest.raises(AuthorityError, match=r"cannot be written, the disk is full: free space, then run again$"):
+        site.publish()
+
+
+def test_what_a_killed_run_staged_is_in_nobodys_way(site):
+    site.publish()
+    for path in [*asked_names(site), site.response("sha1")]:
+        path.with_name(f".{path.name}.new").write_bytes(b"half of")
+    site.publish(now=NOW + 3 * DAY)
+    assert [path.name for path in site.destination.rglob(".*")] == []
+    assert site.publish(now=NOW + 3 * DAY).changes == ()
+
+
+def test_responses_are_signed_on_all_cores_as_on_one(site, monkeypatch):
+    monkeypatch.setattr(publish, "_BATCH", 2)
+    requests = [
+        samples.request(f"{n}/mqtt", common_name=f"h{n}.example.com", names=(f"h{n}.example.com",)) for n in range(9)
+    ]
+    samples.issue_at(site.ca, *requests, now=NOW)
+    published = site.publish(processes=3)
+    serials = {row["serial"] for row in samples.sql(site.directory / "ledger.sqlite", SERVERS)}
+    assert published.ocsp.keys() == serials
+    assert len(serials) == 10
+    assert len(asked_names(site)) == 20
+    for serial, der in published.ocsp.items():
+        assert (site.destination / f"ocsp/issuing-1/{serial}.sha1.der").read_bytes() == der
+    assert site.publish(processes=3).changes == ()
+
+
+SERVERS = "SELECT serial FROM certificate WHERE profile = 'server'"
+
+
 def test_each_run_has_a_signer_of_its_own_that_the_ledger_knows_and_no_key_on_disk(site):
     site.publish()
     first = ocsp.load_der_ocsp_response(site.response().read_bytes()).certificates[0]
@@ -422,9 +503,7 @@ def test_a_destination_that_cannot_be_written_is_named(site):
     site.destination.write_text("a file")
     with pytest.raises(AuthorityError) as caught:
         site.publish()
-    assert str(caught.value) == (
-        f"{site.destination}/ca/root-1.crt cannot be used (Not a directory): check its owner and mode"
-    )
+    assert str(caught.value) == (f"{site.destination} cannot be used (File exists): check its owner and mode")
 
 
 @pytest.mark.parametrize("url", ["https://pki.example.com", "http://pki.example.com/", "pki.example.com"])
@@ -492,3 +571,33 @@ def test_thousands_of_entries_are_read_as_they_were_written():
     signer = samples.build.Signer(certificate=root, key=key)
     der = crl.build(signer, entries, number=1, lifetime=DAY, url="", now=NOW)
     assert crl.read(der).entries == frozenset(entries)
+
+
+def test_a_list_is_read_as_the_library_reads_it():
+    key = keys.generate("ec-p256")
+    root = samples.build.root(samples.wanted().root, key, now=NOW)
+    signer = samples.build.Signer(certificate=root, key=key)
+    # The dates are of both kinds; 2050 begins the other one.
+    dates = [NOW, NOW.replace(year=1999), NOW.replace(year=2049), NOW.replace(year=2051)]
+    pairs = [(reason, date) for reason in (*crl.FLAGS, "unspecified") for date in dates]
+    entries = [crl.Entry(f"{number:040X}", date, reason) for number, (reason, date) in enumerate(pairs, start=2**158)]
+    der = crl.build(signer, entries, number=1, lifetime=DAY, url="", now=NOW)
+    loaded = x509.load_der_x509_crl(der)
+    assert loaded.public_bytes(serialization.Encoding.PEM) == crl.to_pem(der)
+    found = []
+    for one in loaded:
+        flags = [extension.value.reason for extension in one.extensions]
+        reason = next((name for name, flag in crl.FLAGS.items() if flag in flags), "unspecified")
+        found.append(crl.Entry(certificates.serial_hex(one.serial_number), crl.moment(one, "revocation_date"), reason))
+    assert crl.read(der).entries == frozenset(found) == frozenset(entries)
+    assert crl.read(crl.build(signer, [], number=1, lifetime=DAY, url="", now=NOW)).entries == frozenset()
+    code = x509.CRLReason(x509.ReasonFlags.ca_compromise)
+    builder = x509.RevokedCertificateBuilder().serial_number(7).revocation_date(NOW).add_extension(code, critical=False)
+    other = (
+        x509.CertificateRevocationListBuilder(revoked_certificates=[builder.build()])
+        .issuer_name(root.subject)
+        .last_update(NOW)
+    )
+    other = other.next_update(NOW + DAY).add_extension(x509.CRLNumber(1), critical=False)
+    signed = other.sign(key, keys.signature_hash(key)).public_bytes(serialization.Encoding.DER)
+    assert crl.read(signed).entries == {crl.Entry(f"{7:040X}", NOW, "2")}

@@ -240,6 +240,7 @@ def test_the_module_lists_what_is_left_and_who_issued_it(directory):
         "old": ["issuing-1"],
         "new": ["issuing-2"],
         "left": 1,
+        "cancelled": False,
     }
     assert [(ca["name"], ca["phase"], ca["key"]) for ca in found["cas"]] == [
         ("root-1", "signing", True),
@@ -323,6 +324,152 @@ def test_a_phase_out_of_its_order_is_refused(directory, reached, asked, expected
     before = phases(authority.load(directory))
     assert refusal(roll, directory, asked, leave_behind=True) == expected
     assert phases(authority.load(directory)) == before
+
+
+@pytest.mark.parametrize("of", ["issuing", "root"])
+def test_a_ca_that_was_only_introduced_is_cancelled_for_good(directory, tmp_path, of):
+    key = keys.generate("ec-p256")
+    before = authority.load(directory)
+    certificate = issue(directory, key).certificate
+    introduced = roll_to(directory, "introduce", of=of)
+    publish_lists(introduced, tmp_path / "www")
+    new = rollover.status(introduced).new
+    # Whatever `of` is: there is one at most.
+    found, done = roll(directory, rollover.CANCEL, of="issuing")
+    assert done == [f"{' and '.join(ca.name for ca in new)} is cancelled and leaves the bundle"]
+    assert {ca.phase for ca in found.cas if ca.name in [one.name for one in new]} == {"cancelled"}
+    assert (found.bundle, found.chain) == (before.bundle, before.chain)
+    assert rollover.facts(found, now=NOW) == {}
+    assert not issue(directory, key).issued
+    # The root that is still trusted certified it, and so everything that its key could sign: the list says so.
+    lists = publish_lists(found, tmp_path / "www")
+    assert list(lists) == ["root-1", "issuing-1"]
+    revoked = {entry.serial for entry in crl.read((tmp_path / "www/crl/root-1.crl").read_bytes()).entries}
+    one = new[0].cross if of == "root" else new[0].certificate
+    assert revoked == {certificates.serial_hex(one.serial_number)}
+    assert verify(tmp_path, certificate, roots=found.bundle, chain="", lists=lists.values())[0] == 0
+    assert roll(directory, rollover.CANCEL)[1] == []
+    # It may be destroyed, and its name is not used again while it is there.
+    found, done = roll(directory, "introduce")
+    assert done == ["issuing-3 is introduced"]
+
+
+def test_a_ca_that_signed_already_is_cancelled_by_changing_places(directory, tmp_path):
+    kept, due = keys.generate("ec-p256"), keys.generate("ec-p256")
+    before = authority.load(directory)
+    issue(directory, kept)
+    issue(directory, due, "due.example.com")
+    roll_to(directory, "reissue", of="root")
+    issue(directory, kept)
+    serial = certificates.serial_hex(issue(directory, due, "due.example.com").certificate.serial_number)
+
+    found, done = roll(directory, rollover.CANCEL)
+    assert done == ["back to root-1 and issuing-1, certificates of root-2 and issuing-2 are due: 2"]
+    assert phases(found) == {
+        "root-1": "signing", "root-2": "replaced", "issuing-1": "signing", "issuing-2": "replaced",
+    }  # fmt: skip
+    assert found.chain == before.chain
+    assert roll(directory, rollover.CANCEL)[1] == []
+    state = rollover.facts(found, now=NOW)
+    assert state == {
+        "of": "root",
+        "phase": "reissue",
+        "next_phase": "cut_over",
+        "old": ["root-2", "issuing-2"],
+        "new": ["root-1", "issuing-1"],
+        "left": 2,
+        "cancelled": True,
+    }
+    # What the old CA had issued before is no replacement: who has the new certificate needs another one.
+    assert refusal(roll, directory, "cut_over", of="root").startswith("certificates of issuing-2 that are in use")
+    again = issue(directory, kept)
+    assert again.reasons == ("another CA issued it",)
+    assert certificates.issuer_key_id(again.certificate) == before.issuing.key_id
+    found, done = roll(directory, "cut_over", of="root", leave_behind=True)
+    assert done[1:] == [f"server due.example.com is left behind: {serial} is revoked"]
+    found, _done = roll(directory, "retire", of="root")
+    assert found.bundle == before.bundle
+    assert roll(directory, rollover.CANCEL)[1] == []
+    lists = publish_lists(found, tmp_path / "www")
+    cross = certificates.serial_hex(authority.load(directory).cas[1].cross.serial_number)
+    assert cross in {entry.serial for entry in crl.read((tmp_path / "www/crl/root-1.crl").read_bytes()).entries}
+    assert verify(tmp_path, again.certificate, roots=found.bundle, chain="", lists=lists.values())[0] == 0
+    assert roll(directory, "introduce")[1] == ["issuing-3 is introduced"]
+
+
+def test_an_interrupted_introduction_can_be_cancelled(directory, monkeypatch):
+    def fail(*_arguments, **_named):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(authority, "add_issuing", fail)
+        with pytest.raises(KeyboardInterrupt):
+            roll(directory, "introduce", of="root")
+    found, done = roll(directory, rollover.CANCEL)
+    assert done == ["root-2 is cancelled and leaves the bundle"]
+    assert names_in(found.bundle) == ["Test Root CA", "Test Issuing CA"]
+
+
+def test_a_cancelled_ca_may_be_destroyed(directory):
+    issue(directory, keys.generate("ec-p256"))
+    roll_to(directory, "introduce", of="root")
+    roll(directory, rollover.CANCEL)
+    shutil.rmtree(directory / "root-2")
+    shutil.rmtree(directory / "issuing-2")
+    assert authority.load(directory).issuing.name == "issuing-1"
+
+
+@pytest.mark.parametrize(
+    ("reached", "expected"),
+    [
+        ("", "there is no rollover to cancel"),
+        (
+            "cut_over",
+            (
+                "the rollover to issuing-2 is in the phase cut_over, what was left behind is revoked: it cannot be "
+                "cancelled, go on with retire"
+            ),
+        ),
+        ("retire", "there is no rollover to cancel"),
+    ],
+)
+def test_what_cannot_be_cancelled_is_refused(directory, reached, expected):
+    if reached:
+        roll_to(directory, reached)
+    before = phases(authority.load(directory))
+    assert refusal(roll, directory, rollover.CANCEL) == expected
+    assert phases(authority.load(directory)) == before
+
+
+def test_a_rollover_is_not_cancelled_to_a_key_that_is_gone(directory):
+    roll_to(directory, "reissue")
+    (directory / "issuing-1/key.pem").unlink()
+    found = authority.load(directory)
+    assert refusal(roll, directory, rollover.CANCEL) == authority.offline(rollover.status(found).old[0])
+    assert phases(authority.load(directory)) == phases(found)
+
+
+@pytest.mark.parametrize("reached", ["introduce", "reissue"])
+def test_a_rollover_whose_cancelling_is_killed_anywhere_is_cancelled_by_the_next_run(
+    template, tmp_path, killed_at, boundaries, reached
+):
+    start = shutil.copytree(template, tmp_path / "start")
+    leaf = issue(start, keys.generate("ec-p256")).certificate
+    roll_to(start, reached, of="root")
+    trial = shutil.copytree(start, tmp_path / "trial")
+    numbers = boundaries(lambda: roll(trial, rollover.CANCEL))
+    ended = phases(authority.load(trial))
+    for number in numbers:
+        directory = shutil.copytree(start, tmp_path / "pki")
+        killed_at(number, lambda directory=directory: roll(directory, rollover.CANCEL))
+        assert phases(authority.load(directory)) in (phases(authority.load(start)), ended)
+        found, _done = roll(directory, rollover.CANCEL)
+        assert phases(found) == ended
+        with found.open_ledger() as book:
+            book.check()
+            assert book.certificate(certificates.serial_hex(leaf.serial_number)) == leaf
+        shutil.rmtree(directory)
+    assert len(numbers) > 30
 
 
 def test_two_rollovers_at_once_are_refused(directory):

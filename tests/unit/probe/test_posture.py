@@ -7,13 +7,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
+from pathlib import Path
 
 import pytest
+import yaml
 from ansible.errors import AnsibleFilterError
 from ansible_collections.bulwark.mqtt.plugins.filter.posture_proofs import posture_proofs
 from ansible_collections.bulwark.mqtt.plugins.module_utils._posture import report, rules
-from ansible_collections.bulwark.mqtt.plugins.module_utils._posture.judge import Seen, judge
+from ansible_collections.bulwark.mqtt.plugins.module_utils._posture.judge import Proof, Seen, judge
 
+ROOT = Path(__file__).resolve().parents[3]
 NOW = dt.datetime(2026, 2, 1, tzinfo=dt.UTC)
 GRANTED = {"code": 1, "reason": "granted QoS 1", "refused": False}
 CERTIFICATE = {
@@ -81,7 +85,7 @@ CLOSED = {
 
 def seen(**changes):
     endpoint = {**ENDPOINT, **changes.pop("endpoint", {})}
-    parts = {"device": DEVICE, "anonymous": REFUSED, "plaintext": {1883: {"state": "filtered"}}, **changes}
+    parts = {"device": DEVICE, "anonymous": REFUSED, "plaintext": [{"port": 1883, "state": "filtered"}], **changes}
     return Seen(client="meter", port=8883, endpoint=endpoint, **parts)
 
 
@@ -117,7 +121,34 @@ def test_nothing_stands_against_an_endpoint_in_order():
 
 
 def test_every_rule_is_judged():
-    assert {proof.rule for proof in judge(seen(forged=REFUSED), profile="intermediate", now=NOW)} == set(rules.RULES)
+    dashboard = {"port": 18083, "state": "open", "status": 401}
+    what = seen(forged=REFUSED, refused=[{"what": "A lost device", **REFUSED}], dashboard=dashboard)
+    assert {proof.rule for proof in judge(what, profile="intermediate", now=NOW)} == set(rules.RULES)
+
+
+@pytest.mark.parametrize(
+    ("answer", "found", "result"),
+    [
+        ({"tls_error": "sslv3 alert certificate revoked"}, "refused (sslv3 alert certificate revoked)", "proved"),
+        (
+            {"tls_error": None, "error": "the server closed the connection"},
+            "refused (the server closed the connection)",
+            "proved",
+        ),
+        (
+            {"tls_error": None, "connack": {"code": 135, "reason": "not authorized"}},
+            "refused (not authorized)",
+            "proved",
+        ),
+        ({"tls_error": None, "connected": True}, "let in", "failed"),
+        ({"tls_error": None, "state": "closed"}, "closed", "failed"),
+    ],
+)
+def test_an_identity_that_must_be_refused_is_named_with_what_came_of_it(answer, found, result):
+    proofs = judge(seen(refused=[{"what": "A lost device", **REFUSED, **answer}]), profile="intermediate", now=NOW)
+    assert [(proof.what, proof.found, proof.result) for proof in proofs if proof.rule == "refused_identity"] == [
+        ("A lost device", found, result)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -167,7 +198,7 @@ def test_every_rule_is_judged():
             seen(device={**DEVICE, "roundtrips": [DEVICE["roundtrips"][0]] * 2}),
             {"foreign_topic": "received"},
         ),
-        (seen(plaintext={1883: {"state": "open"}, 8083: {"state": "closed"}}), {"plaintext": "open"}),
+        (seen(plaintext=[{"port": 1883, "state": "open"}, {"port": 8083, "state": "closed"}]), {"plaintext": "open"}),
     ],
 )
 def test_what_is_wrong_is_found_and_nothing_else(what, expected):
@@ -279,12 +310,13 @@ def test_a_closed_port_proves_nothing_that_is_behind_it():
 
 def test_an_unknown_profile_is_refused_by_name():
     with pytest.raises(AnsibleFilterError) as refused:
-        posture_proofs({}, profile="old", now=NOW)
+        posture_proofs({}, client="meter", port=8883, profile="old", now=NOW)
     assert str(refused.value) == "posture_proofs: profile 'old' is unknown; use one of modern, intermediate"
 
 
 def test_proofs_carry_what_their_rule_says():
-    facts = posture_proofs(vars(seen(plaintext={1883: {"state": "open"}})), profile="intermediate", now=NOW)
+    answers = vars(seen(plaintext=[{"port": 1883, "state": "open"}]))
+    facts = posture_proofs(answers, client="meter", port=8883, profile="intermediate", now=NOW)
     assert facts[-1] == {
         "rule": "plaintext",
         "what": "Port 1883",
@@ -292,12 +324,95 @@ def test_proofs_carry_what_their_rule_says():
         "result": "failed",
         "severity": "critical",
         "remedy": "close the port with the role firewall, and remove the listener",
-        "clauses": list(rules.RULES["plaintext"].clauses),
+        "clauses": [
+            "ETSI EN 303 645 5.6-1",
+            "IEC 62443-3-3 SR 7.7",
+            "ETSI EN 303 645 5.5-1",
+            "IEC 62443-3-3 SR 3.1",
+            "IEC 62443-3-3 SR 4.1",
+            "IEC 62443-3-3 SR 4.3",
+            "(EU) 2024/2690 Annex 9.2",
+        ],
+        "line": "Port 1883: open (critical); close the port with the role firewall, and remove the listener",
     }
+    assert facts[0]["line"] == "Port 8883: open"
+
+
+@pytest.mark.parametrize(
+    ("rule", "mosquitto", "emqx", "edge"),
+    [
+        (
+            "suites",
+            "set mosquitto_tls_profile to intermediate or modern",
+            "set emqx_tls_profile to intermediate or modern",
+            "set nginx_stream_tls_profile to intermediate or modern",
+        ),
+        (
+            "foreign_topic",
+            "bind patterns of mosquitto_acl to the client with %u",
+            "bind patterns of emqx_acl to the client with %u",
+            "bind patterns of emqx_acl to the client with %u",
+        ),
+        (
+            "refused_identity",
+            "run bulwark.mqtt.refresh, so that the broker has the revocation list; give the listener crl: true",
+            "run bulwark.mqtt.refresh; give the listener crl: true; EMQX 5.8 lets servers' certificates in",
+            "run bulwark.mqtt.refresh, so that nginx has the list; give its server crl: true",
+        ),
+        (
+            "takeover",
+            "set use_username_as_clientid of the listener to true",
+            "set emqx_bind_client_id to true",
+            "set emqx_bind_client_id to true",
+        ),
+        (
+            "client_certificate",
+            "give the listener identity: certificate",
+            "run bulwark.mqtt.site; what answers there is no listener of emqx_listeners",
+            "give the server of nginx_stream_servers identity: certificate",
+        ),
+    ],
+)
+def test_a_remedy_names_the_variables_of_the_role_that_serves(rule, mosquitto, emqx, edge):
+    found = rules.RULES[rule]
+    assert found.remedy_for(broker="mosquitto", edge=False) == mosquitto
+    assert found.remedy_for(broker="emqx", edge=False) == emqx
+    assert found.remedy_for(broker="emqx", edge=True) == edge
+
+
+@pytest.mark.parametrize("edge", [False, True])
+@pytest.mark.parametrize("broker", ["mosquitto", "emqx"])
+def test_every_variable_in_a_remedy_exists_and_is_of_this_host(broker, edge):
+    known = set()
+    roles = [broker, "pki", *(["nginx_stream"] if edge else [])]
+    for role in roles:
+        known |= set(yaml.safe_load((ROOT / f"roles/{role}/defaults/main.yml").read_text()) or {})
+    known |= {"posture_address", "posture_port"}
+    for rule in rules.RULES.values():
+        remedy = rule.remedy_for(broker=broker, edge=edge)
+        assert "{" not in remedy
+        named = re.findall(r"\b(?:mosquitto|emqx|nginx_stream|pki|posture)_\w+", remedy)
+        assert set(named) <= known, remedy
+
+
+@pytest.mark.parametrize(
+    ("answer", "found", "result"),
+    [
+        ({"state": "open", "status": 200}, "let in", "failed"),
+        ({"state": "open", "status": 401}, "refused (401)", "proved"),
+        ({"state": "filtered", "status": None}, "filtered", "proved"),
+        ({"state": "open", "status": 404}, "no dashboard (404)", "untestable"),
+        ({"state": "open", "status": None}, "no dashboard (no HTTP)", "untestable"),
+    ],
+)
+def test_the_login_that_everybody_knows_is_judged(answer, found, result):
+    proof = judge(seen(dashboard={"port": 18083, **answer}), profile="intermediate", now=NOW)[-1]
+    assert (proof.rule, proof.found, proof.result) == ("dashboard", found, result)
+    assert proof.what == "Login at the dashboard's port 18083 that everybody knows"
 
 
 def host(name, what):
-    proofs = [proof.facts() for proof in judge(what, profile="intermediate", now=NOW)]
+    proofs = [proof.facts(broker="mosquitto", edge=False) for proof in judge(what, profile="intermediate", now=NOW)]
     return {"host": name, "certificate": what.endpoint["certificate"], "proofs": proofs}
 
 
@@ -305,9 +420,15 @@ def assemble(*hosts, previous=None):
     return report.assemble(hosts, time="2026-02-01T00:00:00Z", previous=previous)
 
 
+@pytest.mark.parametrize("rule", sorted(rules.RULES))
+def test_no_clause_is_told_twice(rule):
+    clauses = Proof(rule, "", "", "proved").facts(broker="mosquitto", edge=False)["clauses"]
+    assert len(clauses) == len(set(clauses))
+
+
 def test_a_report_counts_and_begins_with_the_most_severe():
     made = assemble(
-        host("one", certificate(key_type="rsa-2048")), host("two", seen(plaintext={1883: {"state": "open"}}))
+        host("one", certificate(key_type="rsa-2048")), host("two", seen(plaintext=[{"port": 1883, "state": "open"}]))
     )
     assert made["summary"] == {
         "hosts": 2,
@@ -324,7 +445,7 @@ def test_a_report_counts_and_begins_with_the_most_severe():
 def test_a_report_says_what_is_new_and_what_is_resolved():
     first = assemble(host("one", certificate(key_type="rsa-2048")))
     assert (first["new"], first["resolved"], first["compared_with"]) == ([], [], "")
-    second = assemble(host("one", seen(plaintext={1883: {"state": "open"}})), previous=first)
+    second = assemble(host("one", seen(plaintext=[{"port": 1883, "state": "open"}])), previous=first)
     assert (second["new"], second["resolved"]) == (["one: Port 1883"], ["one: Key"])
     assert second["compared_with"] == first["time"]
 

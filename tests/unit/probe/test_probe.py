@@ -156,14 +156,20 @@ def test_a_name_that_does_not_resolve_says_nothing_about_the_port():
         probe.reachability(address="nowhere.invalid", port=1883, timeout=1)
 
 
+def enter(session):
+    """Open it."""
+    with session:
+        pass
+
+
 @pytest.mark.parametrize(
     ("connack", "code"), [(CONNACK_ACCEPTED, 0), (CONNACK_NOT_AUTHORIZED, 5)], ids=["accepted", "not-authorized"]
 )
 def test_the_connack_code_is_returned(serve_tls, authority, connack, code):
     port = serve_tls(client_required=True, after=answer_connect(connack))
-    assert code == probe.mqtt_connect(
-        **at(port), cafile=authority.ca, certfile=authority.certificate("client"), keyfile=authority.key("client")
-    )
+    identity = {"certfile": authority.certificate("client"), "keyfile": authority.key("client")}
+    with probe.mqtt_session(**at(port), cafile=authority.ca, **identity) as (_client, answered):
+        assert answered == code
 
 
 def test_a_unix_socket_gets_the_header_before_connect(tmp_path):
@@ -183,7 +189,8 @@ def test_a_unix_socket_gets_the_header_before_connect(tmp_path):
 
         broker = threading.Thread(target=handle)
         broker.start()
-        assert probe.mqtt_connect_local(path=path, timeout=5, header=header) == 5
+        with probe.mqtt_session_local(path=path, timeout=5, header=header) as (_client, code):
+            assert code == 5
         broker.join()
     assert bytes(received[: len(header)]) == header
     assert received[len(header)] >> 4 == 1  # CONNECT
@@ -191,7 +198,15 @@ def test_a_unix_socket_gets_the_header_before_connect(tmp_path):
 
 def test_a_socket_that_is_not_there_is_named(tmp_path):
     with pytest.raises(ProbeError, match=rf"^{tmp_path}/x\.sock: cannot connect: No such file or directory$"):
-        probe.mqtt_connect_local(path=str(tmp_path / "x.sock"), timeout=1)
+        enter(probe.mqtt_session_local(path=str(tmp_path / "x.sock"), timeout=1))
+
+
+def test_a_port_of_the_loopback_where_nothing_listens_is_named():
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        port = reserved.getsockname()[1]
+        with pytest.raises(ProbeError, match=rf"^127\.0\.0\.1:{port}: cannot connect: Connection refused$"):
+            enter(probe.mqtt_session_local(port=port, timeout=1))
 
 
 def test_the_proxy_header_names_a_client_whose_certificate_verified():
@@ -209,7 +224,7 @@ def test_the_proxy_header_names_a_client_whose_certificate_verified():
 def test_a_client_without_a_certificate_learns_the_alert(serve_tls, authority, version):
     port = serve_tls(minimum=version, maximum=version, client_required=True)
     with pytest.raises(ProbeError) as caught:
-        probe.mqtt_connect(**at(port), cafile=authority.ca)
+        enter(probe.mqtt_session(**at(port), cafile=authority.ca))
     alert = "sslv3 alert handshake failure" if version == V12 else "tlsv13 alert certificate required"
     assert str(caught.value).endswith(alert)
 

@@ -12,6 +12,7 @@ import ssl
 import pytest
 from ansible_collections.bulwark.mqtt.plugins.module_utils._host import mqtt, probe, proxy_v2
 from ansible_collections.bulwark.mqtt.plugins.module_utils._host.errors import ProbeError
+from ansible_collections.bulwark.mqtt.plugins.module_utils._probes import endpoint
 from ansible_collections.bulwark.mqtt.plugins.modules import mqtt_probe, tls_endpoint_info
 
 ENDPOINT = {
@@ -28,6 +29,7 @@ CLIENT = {
     "username": None,
     "password": None,
     "client_id": None,
+    "websocket": None,
     "forged_name": None,
     "protocol_version": "5",
     "roundtrips": [],
@@ -141,9 +143,11 @@ def test_a_closed_port_is_data(free_port):
         pytest.param(ssl.TLSVersion.TLSv1_3, "tlsv13 alert certificate required", id="1.3"),
     ],
 )
-def test_a_missing_client_certificate_is_a_tls_error(serve_tls, authority, version, alert):
+@pytest.mark.parametrize("websocket", [None, "/mqtt"])
+def test_a_missing_client_certificate_is_a_tls_error(serve_tls, authority, version, alert, websocket):
     port = serve_tls(minimum=version, maximum=version, client_required=True)
-    result = mqtt_probe.ensure({**CLIENT, "port": port, "ca": authority.ca}, check_mode=False)
+    asked = {**CLIENT, "port": port, "ca": authority.ca, "websocket": websocket}
+    result = mqtt_probe.ensure(asked, check_mode=False)
     assert (result["connected"], result["tls_error"], result["error"]) == (False, alert, None)
 
 
@@ -186,7 +190,7 @@ def test_a_forged_name_is_claimed_behind_the_handshake_and_before_connect(serve_
 @pytest.mark.parametrize(("now", "fresh"), [(99, False), (100, True), (199, True), (200, False)])
 def test_a_staple_is_fresh_between_its_two_updates(now, fresh):
     stapled = probe.Stapled(serial="0" * 39 + "1", status="good", this_update=100, next_update=200)
-    assert tls_endpoint_info.stapling(stapled, now=now) == {
+    assert endpoint.stapling(stapled, now=now) == {
         "serial": "0" * 39 + "1",
         "status": "good",
         "this_update": "1970-01-01T00:01:40Z",
@@ -197,7 +201,7 @@ def test_a_staple_is_fresh_between_its_two_updates(now, fresh):
 
 def test_a_staple_without_an_end_stays_fresh():
     stapled = probe.Stapled(serial="0" * 40, status="good", this_update=100, next_update=None)
-    found = tls_endpoint_info.stapling(stapled, now=10**9)
+    found = endpoint.stapling(stapled, now=10**9)
     assert (found["fresh"], found["next_update"]) == (True, None)
 
 

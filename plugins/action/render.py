@@ -1,0 +1,224 @@
+# Copyright: (c) 2026, Bulwark contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action `render`; its documentation is that of the module of this name."""
+
+from __future__ import annotations
+
+import gc
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleError
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.action import ActionBase
+from ansible.template import Templar, is_trusted_as_template, trust_as_template
+from ansible.utils.vars import load_extra_vars
+
+from ..module_utils._pki import workers
+from ..module_utils._pki.errors import PkiError
+from ..module_utils._rendering import answers, review, tree, wiring
+from ..module_utils._rendering.errors import RenderError
+from ..module_utils._rendering.evaluation import Ansible, Evaluator, Scope
+from ..module_utils._rendering.manifest import File
+
+_COLLECTION = Path(__file__).resolve().parents[2]
+_PLAYBOOK = "site.yml"
+# Hosts that a process renders at a time: what those of a domain share is evaluated once, and a process costs little.
+_SHARE = 25
+
+
+class ActionModule(ActionBase):
+    """Ansible looks for this name."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Render all hosts of the play; the files are on the controller, and no host is asked."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _spec, params = self.validate_argument_spec(
+            {
+                "directory": {"type": "path", "required": True},
+                "facts": {"type": "path", "required": True},
+                "release_variable": {"type": "str", "default": "bulwark_release"},
+                "digest_key": {"type": "str", "default": "", "no_log": True},
+            }
+        )
+        try:
+            result.update(self._render(params, task_vars or {}, check_mode=self._task.check_mode))
+        except RenderError as error:
+            result.update(failed=True, msg=str(error))
+        return result
+
+    def _render(self, params: Mapping[str, Any], task_vars: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
+        directory = Path(params["directory"])
+        fleet = _Fleet(
+            ansible(self._loader),
+            task_vars,
+            extra=load_extra_vars(self._loader),
+            facts=Path(params["facts"]),
+            release_variable=params["release_variable"],
+        )
+        hosts = [tree.host(name, files, key=params["digest_key"]) for name, files in fleet.files().items()]
+        new = [host.name for host in hosts if not (directory / host.name).is_dir()]
+        removed = tree.gone(directory, task_vars["groups"]["all"])
+        changes = [change for host in hosts for change in tree.changes(directory, host)]
+        if check_mode:
+            changed = any(not tree.is_current(directory, host) for host in hosts)
+        else:
+            changed = sum(tree.write(directory, host) for host in hosts) > 0
+            for name in removed:
+                tree.remove(directory, name)
+        return {
+            "changed": changed or bool(removed),
+            "hosts": [host.name for host in hosts],
+            "new_hosts": sorted(new),
+            "removed_hosts": removed,
+            "summary": review.summary(changes, new=new, removed=removed),
+            "diff": review.differences(changes),
+        }
+
+
+def ansible(loader: DataLoader) -> Ansible:
+    """What is asked of Ansible, with its templates and files."""
+
+    def templar(variables: Mapping[str, Any]) -> Templar:
+        return Templar(loader=loader, variables=dict(variables))
+
+    return Ansible(
+        evaluate=lambda value, variables: templar(variables).template(value),
+        holds=lambda condition, variables: bool(templar(variables).evaluate_conditional(condition)),
+        read=lambda path: loader.load_from_file(str(path), unsafe=True, trusted_as_template=True),
+        trusted=is_trusted_as_template,
+        failures=(AnsibleError,),
+        template=trust_as_template,
+    )
+
+
+class _Fleet:
+    """The hosts of a play, and what is rendered of each."""
+
+    def __init__(
+        self,
+        ansible: Ansible,
+        task_vars: dict[str, Any],
+        *,
+        extra: Mapping[str, Any],
+        facts: Path,
+        release_variable: str,
+    ) -> None:
+        self._ansible = ansible
+        self._groups = task_vars["groups"]
+        self._task_vars = task_vars
+        self._hostvars = task_vars["hostvars"]
+        self._wanted = frozenset(task_vars["ansible_play_hosts_all"])
+        self._facts = facts
+        self._release_variable = release_variable
+        self._evaluator = Evaluator(ansible, roles=_COLLECTION / "roles", extra=extra)
+        self._plays = tuple(wiring.plays(_PLAYBOOK, lambda name: ansible.read(_COLLECTION / "playbooks" / name)))
+        self._members = {play.name: self._hosts(play) for play in self._plays}
+        self._raw: dict[str, dict[str, Any]] = {}
+        self._watched: list[Any] | None = None
+
+    def files(self) -> dict[str, list[File]]:
+        """What is written on each host. Raises RenderError with all hosts that cannot be rendered."""
+        found: dict[str, list[File]] = {}
+        problems: dict[str, list[str]] = {}
+        shares = _shares(self._wanted.intersection(*[self._all_members()]))
+        try:
+            for rendered, refused in workers.each(self._share, shares, processes=workers.available()):
+                found.update(rendered)
+                for name, problem in refused.items():
+                    problems.setdefault(problem, []).append(name)
+        except PkiError as error:
+            raise RenderError(str(error)) from error
+        if problems:
+            told = sorted((sorted(names), problem) for problem, names in problems.items())
+            raise RenderError("\n".join(f"{review.hosts(names)}: {problem}" for names, problem in told))
+        return dict(sorted(found.items()))
+
+    def _share(self, names: Sequence[str]) -> tuple[dict[str, list[File]], dict[str, str]]:
+        """What is written on each of these hosts, and why some cannot be rendered."""
+        # A worker has it off; templates leave cycles.
+        gc.enable()
+        rendered, refused = {}, {}
+        for name in names:
+            try:
+                rendered[name] = self._files(name)
+            except (RenderError, AnsibleError) as error:
+                refused[name] = str(error)
+        return rendered, refused
+
+    def _all_members(self) -> set[str]:
+        return {name for members in self._members.values() for name in members}
+
+    def _hosts(self, play: wiring.Play) -> frozenset[str]:
+        pattern = self._ansible.evaluate(play.hosts, self._task_vars)
+        return frozenset(wiring.matching(str(pattern), self._groups))
+
+    def _files(self, name: str) -> list[File]:
+        recorded = self._record(name)
+        return [
+            file
+            for play in self._plays
+            if name in self._members[play.name]
+            for use in self._evaluator.uses(play, self._host(name))
+            for file in self._evaluator.files(self._scope(play, use, name, recorded))
+        ]
+
+    def _scope(self, play: wiring.Play, use: wiring.RoleUse, name: str, recorded: Mapping[str, Any]) -> Scope:
+        known = answers.answers(use.name, recorded, template=self._ansible.template)
+        scope = self._evaluator.scope(play, use, self._host(name), known)
+        if use.name == "monitoring" and "server" in self._evaluator.value("monitoring_parts", scope):
+            return self._evaluator.scope(play, use, self._host(name), {**known, "__monitoring_seen": self._seen()})
+        return scope
+
+    def _seen(self) -> list[Any]:
+        """What a server watches: what each host of the fleet would have remembered of itself in the run."""
+        if self._watched is None:
+            self._watched = [seen for name in self._groups["all"] for seen in self._remembered(name)]
+        return self._watched
+
+    def _remembered(self, name: str) -> list[Any]:
+        for play in self._plays:
+            if name not in self._members[play.name]:
+                continue
+            for use in self._evaluator.uses(play, self._host(name)):
+                if use.name == "monitoring":
+                    scope = self._evaluator.scope(play, use, self._host(name), {})
+                    if "host" in self._evaluator.value("monitoring_parts", scope):
+                        return [self._evaluator.value("__monitoring_this", scope)]
+        return []
+
+    def _host(self, name: str) -> dict[str, Any]:
+        if name not in self._raw:
+            variables = {**self._hostvars.raw_get(name), "hostvars": self._hostvars}
+            variables["ansible_facts"] = self._record(name)["facts"]
+            self._raw[name] = variables
+        return self._raw[name]
+
+    def _record(self, name: str) -> Mapping[str, Any]:
+        """What a host was found to be, else what its release says. Raises RenderError where neither is known."""
+        path = self._facts / f"{name}.json"
+        try:
+            return dict(json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            release = self._hostvars.raw_get(name).get(self._release_variable)
+        except ValueError as error:
+            raise RenderError(f"{path}: is no JSON ({error}); run bulwark.mqtt.record again") from error
+        if release is None:
+            raise RenderError(
+                "what the host runs is not known: run bulwark.mqtt.record on it, or, before there is such a host, set "
+                f"{self._release_variable} to {', '.join(answers.RELEASES)}"
+            )
+        return answers.of_release(str(release), variable=self._release_variable)
+
+
+def _shares(names: Collection[str]) -> Iterator[list[str]]:
+    """The hosts in parts, those of a domain together."""
+    ordered = sorted(names, key=lambda name: name.split(".")[::-1])
+    for start in range(0, len(ordered), _SHARE):
+        yield ordered[start : start + _SHARE]

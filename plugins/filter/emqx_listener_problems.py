@@ -1,0 +1,18 @@
+# Copyright: (c) 2026, Bulwark contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The filter `emqx_listener_problems`; its documentation is in emqx_listener_problems.yml."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+from ..module_utils._emqx_listeners import problems
+
+
+class FilterModule:
+    """Ansible looks for this name."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """The filters of this file."""
+        return {"emqx_listener_problems": problems}

@@ -1,0 +1,175 @@
+# Copyright: (c) 2026, Bulwark contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection: it can change at any time.
+"""The directory of rendered files: what is there, what is to be, and the difference for those who review it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import manifest
+from .manifest import File
+
+# From the weakest to the strongest.
+CLASSES = ("none", "reload", "restart")
+
+
+@dataclass(frozen=True)
+class Side:
+    """A file on one side of a change: how it is shown, and its attributes."""
+
+    text: str = ""
+    attributes: str = ""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A rendered file of a host that is not as it was."""
+
+    host: str
+    path: str
+    service: str
+    needs: str
+    before: Side
+    after: Side
+
+
+@dataclass(frozen=True)
+class Host:
+    """What is to be below a host's directory."""
+
+    name: str
+    manifest: Mapping[str, Any]
+    # By their path on the host.
+    texts: Mapping[str, str]
+
+
+def host(name: str, files: Iterable[File], *, key: str) -> Host:
+    """A host's directory from its files; a path is that of the last file that has it."""
+    known = list({item.path: item for item in files}.values())
+    return Host(
+        name=name,
+        manifest=manifest.manifest(known, host=name, key=key),
+        texts={item.path: item.content for item in known if item.content is not None and not item.secret},
+    )
+
+
+def changes(directory: Path, wanted: Host) -> list[Change]:
+    """How what is rendered of a host differs from what is to be."""
+    before = _manifest(directory / wanted.name)
+    entries_before = {entry["path"]: entry for entry in before.get("files", ())}
+    entries = {entry["path"]: entry for entry in wanted.manifest["files"]}
+    found = []
+    for path in sorted(entries_before.keys() | entries.keys()):
+        old, new = entries_before.get(path), entries.get(path)
+        there = _text(directory / wanted.name, path)
+        if old == new and there == wanted.texts.get(path):
+            continue
+        either = new or old or {}
+        found.append(
+            Change(
+                host=wanted.name,
+                path=path,
+                service=either["service"],
+                needs=_needs(old, new),
+                before=Side(_shown(old, there), _attributes(old)),
+                after=Side(_shown(new, wanted.texts.get(path)), _attributes(new)),
+            )
+        )
+    return found
+
+
+def write(directory: Path, wanted: Host) -> bool:
+    """Make a host's directory be what is to be; whether it was not."""
+    root = directory / wanted.name
+    texts = {_below(root, path): text for path, text in wanted.texts.items()}
+    texts[root / manifest.NAME] = json.dumps(wanted.manifest, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    changed = False
+    for path, text in texts.items():
+        if _read(path) != text:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(text.encode())
+            changed = True
+    for path in _strays(root, texts):
+        path.unlink()
+        changed = True
+    return changed
+
+
+def is_current(directory: Path, wanted: Host) -> bool:
+    """Whether a host's directory is what is to be, to the last file."""
+    root = directory / wanted.name
+    texts = {_below(root, path): text for path, text in wanted.texts.items()}
+    texts[root / manifest.NAME] = json.dumps(wanted.manifest, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    return all(_read(path) == text for path, text in texts.items()) and not _strays(root, texts)
+
+
+def gone(directory: Path, inventory: Iterable[str]) -> list[str]:
+    """Hosts that are rendered and in the inventory no more."""
+    known = set(inventory)
+    return sorted(path.parent.name for path in directory.glob(f"*/{manifest.NAME}") if path.parent.name not in known)
+
+
+def remove(directory: Path, name: str) -> None:
+    """Forget a host."""
+    shutil.rmtree(directory / name)
+
+
+def _strays(root: Path, texts: Mapping[Path, str]) -> list[Path]:
+    found = []
+    for folder, _folders, names in os.walk(root):
+        found += [path for name in names if (path := Path(folder, name)) not in texts]
+    return sorted(found)
+
+
+def _manifest(root: Path) -> dict[str, Any]:
+    text = _read(root / manifest.NAME)
+    return dict(json.loads(text)) if text else {}
+
+
+def _text(root: Path, path: str) -> str | None:
+    return _read(_below(root, path))
+
+
+def _below(root: Path, path: str) -> Path:
+    return root / path.lstrip("/")
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_bytes().decode(errors="replace")
+    except FileNotFoundError:
+        return None
+
+
+def _needs(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> str:
+    """What a deployment will do to the service: nothing for an owner or a mode, nor for what is managed no more."""
+    if new is None or (new["state"] == "absent" and (old is None or old["state"] == "absent")):
+        return "none"
+    content = ("state", "sha256", "hmac_sha256")
+    if old is not None and all(old.get(name) == new.get(name) for name in content):
+        return "none"
+    return str(new["change"])
+
+
+def _shown(entry: Mapping[str, Any] | None, text: str | None) -> str:
+    if entry is None or entry["state"] == "absent":
+        return ""
+    if "hmac_sha256" in entry:
+        return f"hmac_sha256:{entry['hmac_sha256']}\n"
+    return text or ""
+
+
+def _attributes(entry: Mapping[str, Any] | None) -> str:
+    if entry is None:
+        return "not managed"
+    if entry["state"] == "absent":
+        return "absent"
+    return f"{entry['mode']} {entry['owner']}:{entry['group']}"

@@ -1,0 +1,94 @@
+# Copyright: (c) 2026, Bulwark contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a template reads is found in its text, and where it is not, nothing is concluded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ansible_collections.bulwark.mqtt.plugins.module_utils._rendering.dependencies import Analyst, Needs
+from ansible_collections.bulwark.mqtt.plugins.module_utils._rendering.memo import Memo
+
+
+@pytest.fixture
+def role(tmp_path: Path) -> Path:
+    """A role with a template and a file."""
+    for folder in ("templates", "files"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "templates/a.conf.j2").write_text(
+        "{% for item in items %}{{ item | bulwark.mqtt.x }}{{ other }}{% endfor %}"
+    )
+    (tmp_path / "templates/b.conf.j2").write_text("{% include 'a.conf.j2' %}")
+    (tmp_path / "files/c.js").write_text("{{ not_a_template }}")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("value", "names"),
+    [
+        ("plain", set()),
+        (3, set()),
+        ("{{ a }}{% if b is defined %}{{ c | default(d) }}{% endif %}", {"a", "b", "c", "d"}),
+        ({"x": ["{{ a }}", {"y": "{{ b.c }}"}], "z": True}, {"a", "b"}),
+        ("{{ lookup('ansible.builtin.template', 'a.conf.j2') }}", {"items", "other"}),
+        ("{{ lookup('ansible.builtin.file', 'c.js', rstrip=false) }}", set()),
+        ("{{ [x for_y] if", None),
+        ("{{ vars['a'] }}", None),
+        ("{{ hostvars.other.a }}", None),
+        ("{{ lookup('ansible.builtin.template', 'b.conf.j2') }}", None),
+        ("{{ lookup('ansible.builtin.template', name) }}", None),
+        ("{{ lookup('ansible.builtin.template', 'a.conf.j2', template_vars=a) }}", None),
+        ("{{ lookup('ansible.builtin.template', 'a.conf.j2', **options) }}", None),
+        ("{{ lookup('ansible.builtin.env', 'HOME') }}", None),
+        ("{{ query('ansible.builtin.varnames', '^a') }}", None),
+        ("{{ [1] | map(lookup) }}", None),
+        ("{{ 60 | random(seed=a) }}", None),
+        ("{{ '{{ a }}' }}", None),
+        ("{{ now() }}", None),
+    ],
+)
+def test_the_names_that_a_value_reads(role: Path, value: object, names: set[str] | None):
+    found = Analyst().needs(value, role=role)
+    assert found.open if names is None else found == Needs(frozenset(names))
+
+
+def test_what_variables_read_belongs_to_it(role: Path):
+    variables = {"a": "{{ b }}", "b": ["{{ c }}"], "c": 1, "unrelated": "{{ lookup('ansible.builtin.env', 'HOME') }}"}
+    assert Analyst().closure("{{ a }}", variables, role=role) == Needs(frozenset({"a", "b", "c"}))
+    assert Analyst().closure("{{ a }}", {**variables, "c": "{{ unrelated }}"}, role=role).open
+
+
+def test_variables_that_read_each_other_are_no_end(role: Path):
+    assert Analyst().closure("{{ a }}", {"a": "{{ b }}", "b": "{{ a }}"}, role=role).names == {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "computed"),
+    [
+        ({"a": [1, "x"]}, {"a": [1, "x"]}, 1),
+        ({"a": 1}, {"a": True}, 2),
+        ({"a": 1}, {"a": "1"}, 2),
+        ({"a": {"x": 1, "y": 2}}, {"a": {"y": 2, "x": 1}}, 2),
+        ({"a": 1, "other": 1}, {"a": 1, "other": 2}, 1),
+        ({"a": None}, {}, 2),
+        ({"a": "{{ trusted }}"}, {"a": "{{ trusted }}"}, 1),
+        ({"a": object()}, {"a": object()}, 2),
+    ],
+)
+def test_a_result_is_computed_once_for_the_same_values(
+    first: dict[str, object], second: dict[str, object], computed: int
+):
+    memo = Memo(trusted=lambda _text: True)
+    results = [memo.result("what", ["a"], variables, object) for variables in (first, second, first)]
+    assert len(set(map(id, results))) == computed
+
+
+def test_a_template_is_not_the_same_as_the_text_of_one():
+    trust = iter([True, False])
+    memo = Memo(trusted=lambda _text: next(trust))
+    assert memo.result("what", ["a"], {"a": "{{ x }}"}, object) is not memo.result(
+        "what", ["a"], {"a": "{{ x }}"}, object
+    )
