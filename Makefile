@@ -77,19 +77,19 @@ integration: ## Run the integration targets that need no real host
 
 .PHONY: molecule
 molecule: hosts ## Run every scenario on Debian 12, 13 and 14, JOBS of them at a time; one that fails stops no other
-	$(side_by_side) $(SCENARIOS:%=molecule-%)
-	$(MAKE) --no-print-directory skipped
+	$(side_by_side) $(SCENARIOS:%=molecule-%) || failed=$$?
+	$(MAKE) --no-print-directory summary
+	exit $${failed:-0}
+
+.PHONY: summary
+summary: ## Say how each scenario ended when it was last run, and why the failed ones failed
+	$(activate)
+	python tests/tools/scenarios.py summary $(SCENARIOS)
 
 .PHONY: molecule-%
 molecule-%: hosts
 	$(activate)
-	# 77: what the scenario requires is not here. It was not run, and the line that says so is what `skipped` repeats.
-	tests/tools/requires $* || { [[ $$? -eq 77 ]] && exit 0; exit 1; }
-	molecule test --scenario-name $*
-
-.PHONY: skipped
-skipped: ## Say which scenarios the last run could not run
-	tests/tools/requires --summary
+	python tests/tools/scenarios.py run $*
 
 .PHONY: hosts
 hosts: ## Make the images of the test hosts, and what `molecule` by hand needs

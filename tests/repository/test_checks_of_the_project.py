@@ -84,7 +84,7 @@ def test_a_scenario_that_verifies_nothing_is_found(tmp_path: Path, write: Write)
     assert project.incomplete_scenarios(tmp_path / "molecule/x") == ["molecule/x: has no verify.yml"]
 
 
-RUN = "\n$(SCENARIOS):\n\tmolecule test --scenario-name $@\n"
+RUN = "\n$(SCENARIOS):\n\tpython tests/tools/scenarios.py run $@\n"
 
 
 def test_a_scenario_that_make_would_not_run_is_found(tmp_path: Path, write: Write):

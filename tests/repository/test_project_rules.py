@@ -11,6 +11,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import scenarios
 from checks import project, tree
 from checks.report import nothing
 
@@ -66,13 +67,10 @@ def test_make_test_runs_every_scenario_on_disk():
     nothing(project.left_out(tree.ROOT, "test", [path.name for path in SCENARIOS]))
 
 
-CONDITIONAL = [path.name for path in SCENARIOS if (path / "requires").is_file()]
-
-
-def requires(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """What tests/tools/requires says where none of what scenarios require is named, but for `environment`."""
+def requires(scenario: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """What a scenario says of this machine where nothing is named of what it requires, but for `environment`."""
     return subprocess.run(
-        ["tests/tools/requires", *arguments],
+        [tree.ROOT / "molecule" / scenario / "requires"],
         cwd=tree.ROOT,
         env={**{key: value for key, value in os.environ.items() if not key.startswith("BULWARK_")}, **environment},
         capture_output=True,
@@ -81,30 +79,17 @@ def requires(*arguments: str, **environment: str) -> subprocess.CompletedProcess
     )
 
 
+CONDITIONAL = [path.name for path in SCENARIOS if (path / "requires").is_file()]
+
+
 def test_there_are_scenarios_that_require_something():
     assert CONDITIONAL
 
 
 @pytest.mark.parametrize("scenario", CONDITIONAL)
-def test_make_asks_what_a_scenario_requires_before_it_runs_it(scenario: str):
-    nothing(project.asked_first(tree.ROOT, scenario))
-
-
-@pytest.mark.parametrize("scenario", CONDITIONAL)
-def test_a_scenario_that_cannot_run_is_skipped_by_name_and_counted_as_such(scenario: str):
-    mark = tree.ROOT / ".cache/skipped" / scenario
-    kept = mark.read_text(encoding="utf-8") if mark.is_file() else None
-    try:
-        skipped = requires(scenario)
-        assert skipped.returncode == 77
-        assert skipped.stdout.startswith("SKIPPED: ")
-        summary = requires("--summary").stdout.splitlines()
-        assert skipped.stdout.strip() in summary
-        assert summary[-1] == f"skipped scenarios: {len(summary) - 1}"
-    finally:
-        mark.unlink(missing_ok=True)
-        if kept is not None:
-            mark.write_text(kept, encoding="utf-8")
+def test_a_scenario_says_what_it_lacks(scenario: str):
+    lacking = requires(scenario)
+    assert (lacking.returncode, lacking.stdout) == (scenarios.SKIP, "no EMQX package\n")
 
 
 def test_what_is_named_and_is_not_there_is_an_error_and_no_reason_to_skip():
@@ -115,12 +100,13 @@ def test_what_is_named_and_is_not_there_is_an_error_and_no_reason_to_skip():
 
 def test_a_repository_that_cannot_be_reached_is_a_reason_to_skip():
     away = requires("emqx", BULWARK_EMQX_KEY_FINGERPRINT="A" * 40, BULWARK_EMQX_REPOSITORY="http://127.0.0.1:9/")
-    assert (away.returncode, away.stdout) == (77, "SKIPPED: no EMQX package (molecule/emqx)\n")
+    assert (away.returncode, away.stdout) == (scenarios.SKIP, "no EMQX package\n")
 
 
-def test_the_run_of_all_scenarios_ends_with_those_that_were_skipped():
-    commands = project.would_run(tree.ROOT, "molecule")
-    assert commands[-1] == "tests/tools/requires --summary"
+def test_the_run_of_all_scenarios_ends_with_how_each_of_them_ended():
+    summary = project.would_run(tree.ROOT, "molecule")[-1].split()
+    assert summary[:3] == ["python", "tests/tools/scenarios.py", "summary"]
+    assert sorted(summary[3:]) == [path.name for path in SCENARIOS]
 
 
 def test_every_integration_target_on_disk_is_run():

@@ -106,18 +106,8 @@ def left_out(root: Path, target: str, scenarios: list[str]) -> list[str]:
     return [
         f"molecule/{name}: make {target} does not run it"
         for name in scenarios
-        if f"molecule test --scenario-name {name}" not in commands
+        if f"python tests/tools/scenarios.py run {name}" not in commands
     ]
-
-
-def asked_first(root: Path, scenario: str) -> list[str]:
-    """A scenario that make would run without asking whether what it requires is here."""
-    commands = would_run(root, f"molecule-{scenario}")
-    asked = [number for number, line in enumerate(commands) if line.startswith(f"tests/tools/requires {scenario} ||")]
-    run = [number for number, line in enumerate(commands) if line == f"molecule test --scenario-name {scenario}"]
-    if asked and run and asked[0] < run[0]:
-        return []
-    return [f"molecule/{scenario}: make does not ask tests/tools/requires before it runs it"]
 
 
 def unrun_targets(root: Path) -> list[str]:
