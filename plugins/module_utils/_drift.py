@@ -17,6 +17,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Callable
 
+from . import _emqx_users as emqx_users
+from . import _mosquitto_passwords as mosquitto_passwords
 from ._host import files
 
 CHANGED, MISSING, FOREIGN, STALE = "changed", "missing", "foreign", "stale"
@@ -104,10 +106,10 @@ def _of_file(entry: Mapping[str, Any], host: str, key: str) -> Iterator[Finding]
 def _content(entry: Mapping[str, Any], there: files.File, host: str, key: str) -> Iterator[str]:
     if entry.get("made_on_host"):
         # Hashes with salts of their own: whom it lets in is what can be compared.
-        names = sorted(line.partition(b":")[0].decode(errors="replace") for line in there.content.splitlines() if line)
-        for name in sorted(set(names) - set(entry["names"])):
+        names = _users(there.content.decode(errors="replace"))
+        for name in sorted(names - set(entry["names"])):
             yield f"lets in {name}"
-        for name in sorted(set(entry["names"]) - set(names)):
+        for name in sorted(set(entry["names"]) - names):
             yield f"does not let in {name}"
     elif "hmac_sha256" in entry:
         message = f"{host}\0{entry['path']}\0".encode() + there.content
@@ -115,6 +117,13 @@ def _content(entry: Mapping[str, Any], there: files.File, host: str, key: str) -
             yield "has another content"
     elif hashlib.sha256(there.content).hexdigest() != entry["sha256"]:
         yield "has another content"
+
+
+def _users(content: str) -> set[str]:
+    """Whom a broker's file of passwords lets in: EMQX's is JSON, and no name in Mosquitto's could make it so."""
+    if content.startswith("["):
+        return set(emqx_users.FORM.read(content))
+    return set(mosquitto_passwords.FORM.read(content))
 
 
 def _attributes(entry: Mapping[str, Any], there: files.File) -> Iterator[str]:

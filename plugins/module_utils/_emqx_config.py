@@ -29,7 +29,7 @@ _ROOTS = frozenset([
 # What opens ports, lets clients in, or says who may do what: the role's own variables are for it.
 _OURS = {
     "api_key": "emqx_api_keys",
-    "authentication": "emqx_listeners",
+    "authentication": "emqx_users",
     "authorization": "emqx_acl",
     "dashboard": "emqx_dashboard_address and emqx_dashboard_port",
     "gateway": "",

@@ -14,7 +14,7 @@ OWN_PORTS = {4370: "Erlang's distribution", 5370: "its RPC"}
 # What a listener's security rests on.
 _GUARDED = ("bind", "enable", "enabled", "enable_authn", "proxy_protocol", "zone")
 # What is said where TLS ends, before nginx's header tells the listener who the client is.
-_OF_TLS = ("lineage", "protocol", "address", "sources", "crl", "stapling")
+_OF_TLS = ("lineage", "identity", "protocol", "address", "sources", "crl", "stapling")
 _GUARDED_SSL = ("verify", "fail_if_no_peer_cert", "cacertfile", "cacerts", "certfile", "keyfile", "versions", "ciphers")
 
 
@@ -58,6 +58,8 @@ def _problems(listener: Mapping[str, Any], publish_url: str) -> list[str]:
             )
     elif not listener.get("lineage"):
         found.append("has no lineage; name the certificate that it serves, or set proxy_protocol behind nginx")
+    if listener.get("crl") and listener.get("identity", "certificate") == "password":
+        found.append("has crl, and its clients have no certificate; take it out, or set identity: certificate")
     for option in ("crl", "stapling"):
         if listener.get(option) and listener.get("protocol", "mqtt") == "websockets":
             found.append(f"has {option}, which EMQX has not got over WebSockets; take it out")

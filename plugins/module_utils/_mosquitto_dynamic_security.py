@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import json
 
-from ._mosquitto_passwords import User, check, entry
+from ._mosquitto_passwords import FORM, entry
+from ._password_file import User, check
 
 _ROLE = "admin"
 # May administer, and look at everything that is $SYS.
@@ -28,7 +29,7 @@ _ACLS = (
 
 def bootstrap(*, username: str, password: str, iterations: int, salt: bytes) -> str:
     """The file's content. Raises PasswordFileError for a name or password that cannot be."""
-    check([User(name=username, password=password)])
+    check(FORM, [User(name=username, password=password)])
     _empty, _kind, rounds, encoded_salt, encoded_hash = entry(
         password=password, iterations=iterations, salt=salt
     ).split("$")

@@ -16,7 +16,8 @@ description:
   - Finds files that were V(changed) (content, owner, group or mode) and V(missing) ones; V(foreign) ones in
     C(/etc/bulwark) and in the drop-in directories of units; and V(stale) services, which do not run or have not read
     what is in place.
-  - Of a file that the host makes itself, C(/etc/mosquitto/passwd), the names of those whom it lets in are compared.
+  - Of a file that the host makes itself, C(/etc/mosquitto/passwd) or C(/etc/emqx/users.json), the names of those whom
+    it lets in are compared.
 extends_documentation_fragment:
   - bulwark.mqtt.attributes
 attributes:

@@ -100,50 +100,10 @@ reasons:
     - "dashboard: new"
 """
 
-import secrets
-from collections.abc import Mapping
-from typing import Any
-
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._host.errors import HostError
-from ..module_utils._module import run
-from ..module_utils._mosquitto_passwords import SALT_BYTES, User, render
-
-
-def read(path: str) -> str:
-    """The existing file, nothing when there is none. Raises HostError when it cannot be read."""
-    try:
-        with open(path, encoding="utf-8", errors="replace") as stream:
-            return stream.read()
-    except FileNotFoundError:
-        return ""
-    except OSError as error:
-        raise HostError(f"{path}: cannot be read: {error.strerror}") from error
-
-
-def ensure(params: Mapping[str, Any]) -> dict[str, Any]:
-    """The content, and how it differs from the existing file."""
-    existing = read(params["path"])
-    users = [User(name=user["name"], password=user["password"]) for user in params["users"]]
-    rendered = render(
-        users=users,
-        existing=existing,
-        iterations=params["iterations"],
-        salt=lambda: secrets.token_bytes(SALT_BYTES),
-    )
-    return {
-        "changed": rendered.content != existing,
-        "content": rendered.content,
-        "reasons": list(rendered.reasons),
-        "invocation": {
-            "module_args": {
-                "path": params["path"],
-                "iterations": params["iterations"],
-                "users": [user.name for user in users],
-            }
-        },
-    }
+from ..module_utils._mosquitto_passwords import FORM
+from ..module_utils._password_module import run_form
 
 
 def main() -> None:
@@ -164,18 +124,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-
-    def ensure_uncensored(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
-        """The result as it is.
-
-        Ansible replaces every occurrence of a secret in a result, so a short password, or one that equals a user's
-        name, would corrupt the content. The result holds no password: even the arguments that it repeats are ours.
-        """
-        result = ensure(params)
-        module.no_log_values.clear()
-        return result
-
-    run(module, ensure_uncensored)
+    run_form(module, FORM)
 
 
 if __name__ == "__main__":

@@ -46,8 +46,8 @@ def host_records(draw: st.DrawFn, *, addressed: bool) -> dict[str, Any]:
 def domains(draw: st.DrawFn, *, number: int, passwords: bool, emqx: bool = False) -> dict[str, Any]:
     """A domain that fits together."""
     topologies = ["broker", "nginx", "passthrough", *(["reencrypt"] if passwords else [])]
-    if emqx:
-        topologies = ["broker", "nginx", "passthrough"]
+    if emqx and passwords:
+        topologies.remove("nginx")
     topology = draw(st.sampled_from(topologies))
     apart = topology in {"passthrough", "reencrypt"}
     hosts = st.dictionaries(words.map(lambda word: f"b-{word}"), host_records(addressed=apart), min_size=1, max_size=3)
@@ -103,8 +103,7 @@ def domains(draw: st.DrawFn, *, number: int, passwords: bool, emqx: bool = False
 def intents(draw: st.DrawFn) -> dict[str, Any]:
     """Intents that fit together."""
     emqx = draw(st.booleans())
-    # At EMQX there are none, and what is denied must not be below what may be read.
-    passwords = not emqx and draw(st.booleans())
+    passwords = draw(st.booleans())
     count = draw(st.integers(1, 3))
     document = {
         "plugin": "bulwark.mqtt.fleet",
@@ -134,7 +133,7 @@ def intents(draw: st.DrawFn) -> dict[str, Any]:
     others = [name for name in document["domains"] if name not in reencrypting]
     if passwords:
         members = st.dictionaries(words.map(lambda word: f"user-{word}"), secrets, min_size=1, max_size=3)
-        devices["users"] = {"members": draw(members), "topics": draw(topics("users"))}
+        devices["users"] = {"members": draw(members), "topics": draw(topics("users", emqx=emqx))}
     if others and draw(st.booleans()):
         devices["everybody"] = {"members": "everybody", "topics": draw(topics("devices", emqx=emqx)), "domains": others}
     if others and draw(st.booleans()):

@@ -166,25 +166,20 @@ class Broker:
     address: str
     clients: pathlib.Path
     certificates: dict[str, pathlib.Path]
-    # Whether it has a listener for those who have one.
-    passwords: bool = True
 
     def try_all(self) -> list[dict[str, Any]]:
         """Every client that must be refused, one after the other."""
         return [self._timed(case, refused) for case, refused in self._cases()]
 
     def _cases(self) -> list[tuple[str, Any]]:
-        passwords: list[tuple[str, Any]] = [
-            ("no password", lambda: self._connects(PASSWORD_PORT)),
-            ("wrong password", lambda: self._connects(PASSWORD_PORT, login=("dashboard", "wrong"))),
-        ]
         return [
             ("foreign topic", lambda: self._publishes(self._own("verify"), "devices/not-verify/x")),
             ("foreign client id", self._takes_over),
             ("name +", lambda: self._publishes(self.certificates["plus"], "devices/meter/y")),
             ("name #", lambda: self._publishes(self.certificates["hash"], "devices/meter/y")),
             ("no certificate", lambda: self._connects(CERTIFICATE_PORT)),
-            *(passwords if self.passwords else []),
+            ("no password", lambda: self._connects(PASSWORD_PORT)),
+            ("wrong password", lambda: self._connects(PASSWORD_PORT, login=("dashboard", "wrong"))),
             ("certificate of a foreign CA", lambda: self._connects(CERTIFICATE_PORT, self.certificates["foreign"])),
             ("server certificate", lambda: self._connects(CERTIFICATE_PORT, self.certificates["server"])),
             ("expired certificate", lambda: self._connects(CERTIFICATE_PORT, self.certificates["expired"])),
@@ -250,7 +245,6 @@ def main() -> int:
     """Try all brokers at once and print the findings."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pki", type=pathlib.Path, required=True, help="the CA directory")
-    parser.add_argument("--without-passwords", action="store_true", help="no broker has a listener for passwords")
     parser.add_argument("targets", nargs="+", metavar="NAME=ADDRESS")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -269,7 +263,6 @@ def main() -> int:
                 *target.split("=", 1),
                 clients=arguments.pki / "clients",
                 certificates=certificates,
-                passwords=not arguments.without_passwords,
             )
             for target in arguments.targets
         ]

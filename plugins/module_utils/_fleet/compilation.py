@@ -288,13 +288,17 @@ def _passwords(fleet: Fleet, domain: Domain) -> dict[str, Any]:
     }
 
 
+def _users(passwords: Mapping[str, Any]) -> list[Variables]:
+    return [{"name": name, "password": password} for name, password in passwords.items()]
+
+
 def _mosquitto(fleet: Fleet, domain: Domain) -> Variables:
     """The variables of the role mosquitto."""
     passwords = _passwords(fleet, domain)
     variables: Variables = {
         "mosquitto_tls_profile": domain.tls_profile,
         "mosquitto_listeners": _mosquitto_listeners(fleet, domain, with_passwords=bool(passwords)),
-        "mosquitto_users": [{"name": name, "password": password} for name, password in passwords.items()],
+        "mosquitto_users": _users(passwords),
     }
     if domain.edge.topology == "nginx":
         variables["mosquitto_socket_group"] = _NGINX_GROUP
@@ -306,11 +310,14 @@ def _mosquitto(fleet: Fleet, domain: Domain) -> Variables:
 def _emqx(fleet: Fleet, domain: Domain) -> Variables:
     """The variables of the role emqx."""
     cluster = domain.emqx.cluster
+    passwords = _passwords(fleet, domain)
     variables = {
         **_given("emqx_", {**_fields(domain.emqx), "cluster": None}),
         "emqx_tls_profile": domain.tls_profile,
-        "emqx_listeners": [_emqx_listener(fleet, domain)],
+        "emqx_listeners": _emqx_listeners(fleet, domain, with_passwords=bool(passwords)),
     }
+    if passwords:
+        variables["emqx_users"] = _users(passwords)
     if cluster:
         variables["emqx_cluster_discovery"] = "dns" if cluster.dns_name else "static"
         variables["emqx_cluster_nodes"] = [_node(domain, name, host) for name, host in domain.brokers.items()]
@@ -321,21 +328,21 @@ def _emqx(fleet: Fleet, domain: Domain) -> Variables:
     return variables
 
 
-def _emqx_listener(fleet: Fleet, domain: Domain) -> Variables:
+def _emqx_listeners(fleet: Fleet, domain: Domain, *, with_passwords: bool) -> list[Variables]:
     if domain.edge.topology == "nginx":
-        return {"port": PROXIED_PORT, "proxy_protocol": True}
-    listener: Variables = {"port": domain.ports.certificate, "lineage": _LINEAGE}
-    if fleet.authority.revocation_lists:
-        listener["crl"] = True
-    if domain.sources:
-        listener["sources"] = list(domain.sources)
-    return listener
+        return [{"port": PROXIED_PORT, "proxy_protocol": True}]
+    return _tls_listeners(fleet, domain, with_passwords=with_passwords)
 
 
 def _mosquitto_listeners(fleet: Fleet, domain: Domain, *, with_passwords: bool) -> list[Variables]:
     if domain.edge.topology == "nginx":
         proxied = {"socket": _PROXY_SOCKET, "proxy_protocol": True, "identity": "certificate"}
         return [proxied, *([{"socket": _PASSWORD_SOCKET, "identity": "password"}] if with_passwords else [])]
+    return _tls_listeners(fleet, domain, with_passwords=with_passwords)
+
+
+def _tls_listeners(fleet: Fleet, domain: Domain, *, with_passwords: bool) -> list[Variables]:
+    """Those that other hosts reach, in the shape that both brokers' roles take."""
     sources = {"sources": list(domain.sources)} if domain.sources else {}
     listeners = []
     if domain.edge.topology != "reencrypt":

@@ -245,19 +245,15 @@ def _emqx(fleet: Fleet, domain: Domain, reading: Reading) -> None:
     at = _of_settings(domain, "engine", reading)
     if domain.emqx.version is None:
         reading.report(at, "emqx needs its version and its secrets; give them as emqx")
-    if domain.edge.topology == "reencrypt":
-        reading.report(
-            _of_settings(domain, "edge", reading),
-            "reencrypt hides from emqx whose certificate it is, and the role emqx knows no passwords; choose broker,"
-            " nginx or passthrough",
-        )
     if domain.emqx.cluster:
         _cluster(domain, reading)
-    if domain.ports.certificate in OWN_PORTS:
-        reading.report(
-            f"{_of_settings(domain, 'ports', reading)}.certificate",
-            f"{domain.ports.certificate} is EMQX's own, for {OWN_PORTS[domain.ports.certificate]}; give another one",
-        )
+    for key in ("certificate", "password"):
+        port = getattr(domain.ports, key)
+        if port in OWN_PORTS:
+            reading.report(
+                f"{_of_settings(domain, 'ports', reading)}.{key}",
+                f"{port} is EMQX's own, for {OWN_PORTS[port]}; give another one",
+            )
     if domain.edge.topology == "nginx" and domain.firewall.mode == "absent":
         reading.report(
             _of_settings(domain, "firewall", reading),
@@ -274,11 +270,11 @@ def _emqx(fleet: Fleet, domain: Domain, reading: Reading) -> None:
             "has emqx fetch the lists from an address in the certificates; give publish_url, or take it out",
         )
     for known in fleet.classes(domain).values():
-        if known.members.passwords:
+        if known.members.passwords and domain.edge.topology == "nginx":
             reading.report(
                 f"{known.at}.members",
-                f"domain {domain.name} has the engine emqx, whose role knows clients by certificates only; give names,"
-                " or leave the domain out of domains",
+                f"domain {domain.name} has nginx in front of emqx, which lets in clients with certificates only; give"
+                " names, or leave the domain out of domains, or choose another edge",
             )
     _try(
         partial(render_emqx_acl, access_rules(fleet, domain)),

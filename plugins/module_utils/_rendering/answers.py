@@ -39,8 +39,9 @@ RELEASES: Mapping[str, Mapping[str, Any]] = {
 }
 
 # What is hashed on the host: there the content has salts. Who may log in with what it is made from.
-_PASSWORDS = "{{ mosquitto_users | rejectattr('name', 'in', __mosquitto_denied) | to_json(sort_keys=true) }}"
-MADE_ON_HOSTS = frozenset({"/etc/mosquitto/passwd"})
+_MOSQUITTO_USERS = "{{ mosquitto_users | rejectattr('name', 'in', __mosquitto_denied) | to_json(sort_keys=true) }}"
+_EMQX_USERS = "{{ emqx_users | rejectattr('name', 'in', __emqx_denied) | to_json(sort_keys=true) }}"
+MADE_ON_HOSTS = frozenset({"/etc/mosquitto/passwd", "/etc/emqx/users.json"})
 
 
 def of_release(name: str, *, variable: str = "bulwark_release") -> Mapping[str, Any]:
@@ -90,15 +91,19 @@ def _packages_of(software: str, capability: str) -> tuple[str, ...]:
 def _mosquitto(recorded: Mapping[str, Any], template: Callable[[str], str]) -> dict[str, Any]:
     return {
         "__mosquitto_stack": stack_of(recorded, "mosquitto", "openssl"),
-        "__mosquitto_passwords": {"content": template(_PASSWORDS)},
+        "__mosquitto_passwords": {"content": template(_MOSQUITTO_USERS)},
     }
+
+
+def _emqx(recorded: Mapping[str, Any], template: Callable[[str], str]) -> dict[str, Any]:
+    return {"__emqx_passwords": {"content": template(_EMQX_USERS)}}
 
 
 def _nginx_stream(recorded: Mapping[str, Any], template: Callable[[str], str]) -> dict[str, Any]:
     return {"__nginx_stream_stack": stack_of(recorded, "nginx", "openssl")}
 
 
-_ANSWERS = {"mosquitto": _mosquitto, "nginx_stream": _nginx_stream}
+_ANSWERS = {"mosquitto": _mosquitto, "emqx": _emqx, "nginx_stream": _nginx_stream}
 
 
 def answers(role: str, recorded: Mapping[str, Any], *, template: Callable[[str], str]) -> dict[str, Any]:

@@ -48,6 +48,10 @@ def listener(**options):
             ),
         ),
         (
+            [listener(identity="password", crl=True)],
+            "port 8883 has crl, and its clients have no certificate; take it out, or set identity: certificate",
+        ),
+        (
             [{"port": 11883, "proxy_protocol": True}, {"port": 11884, "proxy_protocol": True}],
             "ports 11883, 11884 have proxy_protocol, and nginx needs one of them; take the others out",
         ),
@@ -97,6 +101,7 @@ def test_other_settings_of_a_listener_are_left_to_the_check_of_emqx():
         ({"listeners": {"tcp": {"x": {"bind": 1883}}}}, "listeners.tcp.x.bind is the role's own; use emqx_listeners"),
         ({"listeners.ssl.x.bind": 1}, "listeners.ssl.x.bind is the role's own; use emqx_listeners"),
         ({"gateway": {"stomp": {}}}, "gateway.stomp is the role's own; take it out"),
+        ({"authentication": []}, "authentication is the role's own; use emqx_users"),
         ({"authorization": {"no_match": "allow"}}, "authorization.no_match is the role's own; use emqx_acl"),
         ({"node": {"cookie": "x"}}, "node.cookie is the role's own; use emqx_node_cookie"),
         ({"mqtts": {"x": 1}}, "mqtts.x: EMQX knows no mqtts, and would say nothing; correct the name"),

@@ -177,10 +177,26 @@ def test_a_domain_of_emqx_is_in_its_group_with_the_variables_of_its_role():
     assert {name: value for name, value in variables.items() if name.startswith(("emqx_", "mosquitto_"))} == {
         **{f"emqx_{key}": value for key, value in emqx.items()},
         "emqx_tls_profile": "intermediate",
-        "emqx_listeners": [{"port": 8883, "lineage": "mqtt", "crl": True, "sources": ["192.0.2.0/24"]}],
+        "emqx_listeners": [
+            {"port": 8883, "lineage": "mqtt", "identity": "certificate", "crl": True, "sources": ["192.0.2.0/24"]}
+        ],
         "emqx_acl": {"patterns": [{"access": "readwrite", "topic": "devices/%u/#"}], "groups": []},
     }
     assert variables["tls_store_lineages"][0]["group"] == "emqx"
+    assert refused_by_roles(variables) == []
+
+
+def test_clients_with_passwords_have_a_listener_of_emqx():
+    document = intent(devices={"boards": {"members": {"board": "{{ b }}"}, "topics": {"read": ["tariffs/#"]}}})
+    emqx = {"version": "5.8.9", "node_cookie": "{{ c }}", "dashboard_password": "{{ d }}"}
+    document["domains"]["example.com"] |= {"engine": "emqx", "emqx": emqx}
+    variables = variables_of(compiled(document), "mqtt1.example.com")
+    assert variables["emqx_listeners"] == [
+        {"port": 8883, "lineage": "mqtt", "identity": "certificate"},
+        {"port": 8884, "lineage": "mqtt", "identity": "password"},
+    ]
+    assert variables["emqx_users"] == [{"name": "board", "password": "{{ b }}"}]
+    assert [group["members"] for group in variables["emqx_acl"]["groups"]] == [["board"]]
     assert refused_by_roles(variables) == []
 
 

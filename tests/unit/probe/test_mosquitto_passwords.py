@@ -9,8 +9,9 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from ansible_collections.bulwark.mqtt.plugins.module_utils import _mosquitto_passwords as passwords
-from ansible_collections.bulwark.mqtt.plugins.module_utils._mosquitto_passwords import PasswordFileError, User, render
+from ansible_collections.bulwark.mqtt.plugins.module_utils import _password_file
+from ansible_collections.bulwark.mqtt.plugins.module_utils._mosquitto_passwords import FORM, entry
+from ansible_collections.bulwark.mqtt.plugins.module_utils._password_file import PasswordFileError, Rendered, User
 
 # Written by mosquitto_passwd 2.0.11 for the password `pw`.
 REAL = (
@@ -23,7 +24,11 @@ ALICE, BOB = User("alice", "first secret"), User("bob", "second secret")
 def salt():
     """Salts that count, so that a fresh one shows."""
     numbers = itertools.count(1)
-    return lambda: next(numbers).to_bytes(passwords.SALT_BYTES, "big")
+    return lambda size: next(numbers).to_bytes(size, "big")
+
+
+def render(**options):
+    return _password_file.render(FORM, **options)
 
 
 def file_of(*users, salt, iterations=1000):
@@ -31,20 +36,20 @@ def file_of(*users, salt, iterations=1000):
 
 
 def test_what_mosquitto_passwd_wrote_is_recognized():
-    assert passwords.fits(REAL, password="pw", iterations=101)
-    assert not passwords.fits(REAL, password="pW", iterations=101)
-    assert not passwords.fits(REAL, password="pw", iterations=102)
+    assert FORM.fits(REAL, password="pw", iterations=101)
+    assert not FORM.fits(REAL, password="pW", iterations=101)
+    assert not FORM.fits(REAL, password="pw", iterations=102)
 
 
 def test_what_mosquitto_passwd_wrote_is_kept(salt):
     rendered = render(users=[User("x", "pw")], existing=f"x:{REAL}\n", iterations=101, salt=salt)
-    assert rendered == passwords.Rendered(content=f"x:{REAL}\n", reasons=())
+    assert rendered == Rendered(content=f"x:{REAL}\n", reasons=())
 
 
 def test_a_second_run_changes_nothing(salt):
     existing = file_of(ALICE, BOB, salt=salt)
     again = render(users=[ALICE, BOB], existing=existing, iterations=1000, salt=salt)
-    assert again == passwords.Rendered(content=existing, reasons=())
+    assert again == Rendered(content=existing, reasons=())
 
 
 @pytest.mark.parametrize(
@@ -73,7 +78,7 @@ def test_every_difference_is_a_reason_and_touches_only_its_line(salt, users, ite
     assert list(rendered.reasons) == reasons
     untouched = {user.name for user in users} - {reason.partition(":")[0] for reason in reasons}
     for name in untouched & {"alice", "bob"}:
-        assert passwords.entries(rendered.content)[name] == passwords.entries(existing)[name]
+        assert FORM.read(rendered.content)[name] == FORM.read(existing)[name]
     assert [line.partition(":")[0] for line in rendered.content.splitlines()] == [user.name for user in users]
 
 
@@ -85,16 +90,16 @@ def test_every_difference_is_a_reason_and_touches_only_its_line(salt, users, ite
 def test_another_kind_of_hash_is_replaced(salt, stored):
     rendered = render(users=[ALICE], existing=f"alice:{stored}\n", iterations=1000, salt=salt)
     assert len(rendered.reasons) == 1
-    assert passwords.fits(passwords.entries(rendered.content)["alice"], password=ALICE.password, iterations=1000)
+    assert FORM.fits(FORM.read(rendered.content)["alice"], password=ALICE.password, iterations=1000)
 
 
 def test_a_salt_that_2_0_cannot_read_is_replaced(salt):
-    long = passwords.entry(password=ALICE.password, iterations=1000, salt=bytes(64))
+    long = entry(password=ALICE.password, iterations=1000, salt=bytes(64))
     assert render(users=[ALICE], existing=f"alice:{long}\n", iterations=1000, salt=salt).reasons
 
 
 def test_nobody_is_an_empty_file(salt):
-    assert render(users=[], existing="", iterations=1000, salt=salt) == passwords.Rendered(content="", reasons=())
+    assert render(users=[], existing="", iterations=1000, salt=salt) == Rendered(content="", reasons=())
 
 
 @pytest.mark.parametrize(

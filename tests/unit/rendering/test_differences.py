@@ -111,6 +111,11 @@ def test_a_host_as_it_was_rendered_does_not_differ(host: Host):
         ("secret", "secret", ("changed", "/secret", "has another content")),
         ("passwd", "dashboard:$7$1\nmeter:$7$2\nintruder:$7$3\n", ("changed", "/passwd", "lets in intruder")),
         ("passwd", "dashboard:$7$1\n", ("changed", "/passwd", "does not let in meter")),
+        (
+            "passwd",
+            '[{"user_id": "dashboard", "password_hash": "x", "salt": "y"}]',
+            ("changed", "/passwd", "does not let in meter"),
+        ),
         ("none", "", ("foreign", "/none", "is there, and is to be absent")),
         ("notes", "", ("foreign", "/notes", "is nobody's")),
         ("tls/gone/versions/1/cert.pem", "", ("foreign", "/tls/gone/versions/1/cert.pem", "is nobody's")),
