@@ -17,8 +17,7 @@ from ansible.plugins.action import ActionBase
 from ansible.template import Templar, is_trusted_as_template, trust_as_template
 from ansible.utils.vars import load_extra_vars
 
-from ..module_utils._pki import workers
-from ..module_utils._pki.errors import PkiError
+from ..module_utils import _workers as workers
 from ..module_utils._rendering import answers, review, tree, wiring
 from ..module_utils._rendering.errors import RenderError
 from ..module_utils._rendering.evaluation import Ansible, Evaluator, Scope
@@ -128,13 +127,10 @@ class _Fleet:
         found: dict[str, list[File]] = {}
         problems: dict[str, list[str]] = {}
         shares = _shares(self._wanted.intersection(*[self._all_members()]))
-        try:
-            for rendered, refused in workers.each(self._share, shares, processes=workers.available()):
-                found.update(rendered)
-                for name, problem in refused.items():
-                    problems.setdefault(problem, []).append(name)
-        except PkiError as error:
-            raise RenderError(str(error)) from error
+        for rendered, refused in workers.each(self._share, shares, processes=workers.available(), error=RenderError):
+            found.update(rendered)
+            for name, problem in refused.items():
+                problems.setdefault(problem, []).append(name)
         if problems:
             told = sorted((sorted(names), problem) for problem, names in problems.items())
             raise RenderError("\n".join(f"{review.hosts(names)}: {problem}" for names, problem in told))

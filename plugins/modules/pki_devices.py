@@ -226,6 +226,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils import _workers as workers
 from ..module_utils._module import run
 from ..module_utils._pki import (
     authority,
@@ -238,7 +239,6 @@ from ..module_utils._pki import (
     passphrase,
     progress,
     publish,
-    workers,
 )
 from ..module_utils._pki.errors import PkiError
 

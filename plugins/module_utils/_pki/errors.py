@@ -61,4 +61,4 @@ class RefusedRowError(PkiError):
 
 
 class DevicesError(PkiError):
-    """Devices whose files cannot be written, or a worker that ended early."""
+    """Devices whose files cannot be written."""

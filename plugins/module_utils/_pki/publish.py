@@ -32,7 +32,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import authority, build, certificates, crl, filesystem, ledger, lifetimes, profiles, responses, workers
+from .. import _workers as workers
+from . import authority, build, certificates, crl, filesystem, ledger, lifetimes, profiles, responses
 from .errors import AuthorityError, PkiError
 from .passphrase import Source
 
@@ -391,7 +392,7 @@ def _answer(due: Sequence[_Due], answering: responses.Signer, settings: Settings
         return found
 
     # Workers have what is due already: they are told where to begin.
-    for found in workers.each(answer, range(0, len(due), _BATCH), processes=settings.processes):
+    for found in workers.each(answer, range(0, len(due), _BATCH), processes=settings.processes, error=PkiError):
         yield from found
 
 

@@ -19,6 +19,7 @@ import tempfile
 from pathlib import Path
 
 import sample
+from ansible_collections.bulwark.mqtt.plugins.module_utils import _workers as workers
 from ansible_collections.bulwark.mqtt.plugins.module_utils._pki import (
     authority,
     build,
@@ -27,7 +28,6 @@ from ansible_collections.bulwark.mqtt.plugins.module_utils._pki import (
     device_run,
     devices,
     keys,
-    workers,
 )
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization

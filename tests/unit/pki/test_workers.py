@@ -4,35 +4,39 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import multiprocessing
 import os
 import signal
 
 import pytest
-from ansible_collections.bulwark.mqtt.plugins.module_utils._pki import filesystem, progress, workers
+from ansible_collections.bulwark.mqtt.plugins.module_utils._pki import filesystem, progress
 from ansible_collections.bulwark.mqtt.plugins.module_utils._pki.device_run import Progress
-from ansible_collections.bulwark.mqtt.plugins.module_utils._pki.errors import AuthorityError, DevicesError, PkiError
+from ansible_collections.bulwark.mqtt.plugins.module_utils._pki.errors import AuthorityError, PkiError
+from ansible_collections.bulwark.mqtt.plugins.module_utils._workers import each as with_error
+
+each = functools.partial(with_error, error=PkiError)
 
 
 @pytest.mark.parametrize("processes", [1, 2, 5])
 def test_each_batch_is_worked_on_once_and_no_process_stays(processes):
-    found = workers.each(lambda number: number * 2, range(30), processes=processes)
+    found = each(lambda number: number * 2, range(30), processes=processes)
     assert sorted(found) == [number * 2 for number in range(30)]
     assert multiprocessing.active_children() == []
 
 
 def test_the_work_is_done_by_other_processes():
-    assert os.getpid() not in set(workers.each(lambda _batch: os.getpid(), range(4), processes=2))
+    assert os.getpid() not in set(each(lambda _batch: os.getpid(), range(4), processes=2))
 
 
 def test_a_single_batch_is_done_here():
-    assert list(workers.each(lambda _batch: os.getpid(), [1], processes=2)) == [os.getpid()]
+    assert list(each(lambda _batch: os.getpid(), [1], processes=2)) == [os.getpid()]
 
 
 def test_batches_are_read_as_they_are_needed():
     read = []
-    found = workers.each(lambda number: number, (read.append(number) or number for number in range(1000)), processes=2)
+    found = each(lambda number: number, (read.append(number) or number for number in range(1000)), processes=2)
     next(found)
     assert len(read) <= 4
     found.close()
@@ -41,7 +45,7 @@ def test_batches_are_read_as_they_are_needed():
 
 def test_large_batches_and_results_do_not_wait_for_each_other():
     batches = [bytes(1_000_000) for _ in range(8)]
-    assert list(workers.each(lambda batch: batch, batches, processes=2)) == batches
+    assert list(each(lambda batch: batch, batches, processes=2)) == batches
 
 
 @pytest.mark.parametrize(("error", "raised"), [(PkiError("refused"), PkiError), (KeyError("bug"), RuntimeError)])
@@ -50,7 +54,7 @@ def test_what_a_worker_raises_is_raised_here(error, raised):
         raise error
 
     with pytest.raises(raised, match=r"refused|KeyError: 'bug'"):
-        list(workers.each(fail, range(4), processes=2))
+        list(each(fail, range(4), processes=2))
     assert multiprocessing.active_children() == []
 
 
@@ -59,8 +63,8 @@ def test_a_worker_that_is_killed_ends_the_run():
         if batch == 3:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    with pytest.raises(DevicesError) as caught:
-        list(workers.each(die, range(10), processes=2))
+    with pytest.raises(PkiError) as caught:
+        list(each(die, range(10), processes=2))
     assert str(caught.value) == (
         "a process of this run was killed: look for the reason in the kernel's log, then run again"
     )

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator
 from multiprocessing.connection import Connection, wait
 from typing import Any, Callable, TypeVar
 
-from .errors import DevicesError, PkiError
+_KILLED = "a process of this run was killed: look for the reason in the kernel's log, then run again"
 
 Batch = TypeVar("Batch")
 Result = TypeVar("Result")
@@ -32,11 +32,13 @@ def available() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def each(function: Callable[[Batch], Result], batches: Iterable[Batch], *, processes: int) -> Iterator[Result]:
+def each(
+    function: Callable[[Batch], Result], batches: Iterable[Batch], *, processes: int, error: type[Exception]
+) -> Iterator[Result]:
     """What the function returns for each batch, as they are finished; a single batch, or process, in this one.
 
-    The function and what it refers to are those of the moment of the call: open no file of a database before. A
-    PkiError of the function is raised here, DevicesError when a worker was killed.
+    The function and what it refers to are those of the moment of the call: open no file of a database before. An
+    `error` of the function is raised here, and is what is raised when a worker was killed.
     """
     source = iter(batches)
     first = list(itertools.islice(source, processes))
@@ -44,19 +46,19 @@ def each(function: Callable[[Batch], Result], batches: Iterable[Batch], *, proce
     if len(first) <= 1 or processes == 1:
         yield from map(function, source)
         return
-    with _started(function, len(first)) as connections:
+    with _started(function, len(first), error) as connections:
         # A worker has one batch at a time: two that send to each other at once would both wait for ever.
-        busy: list[Any] = [connection for connection in connections if _send(connection, source)]
+        busy: list[Any] = [connection for connection in connections if _send(connection, source, error)]
         while busy:
             for connection in wait(busy):
-                result = _receive(connection)
-                if not _send(connection, source):
+                result = _receive(connection, error)
+                if not _send(connection, source, error):
                     busy.remove(connection)
                 yield result
 
 
 @contextlib.contextmanager
-def _started(function: Callable[[Batch], Result], processes: int) -> Iterator[list[Connection]]:
+def _started(function: Callable[[Batch], Result], processes: int, error: type[Exception]) -> Iterator[list[Connection]]:
     context = multiprocessing.get_context("fork")
     connections: list[Connection] = []
     workers = []
@@ -64,7 +66,7 @@ def _started(function: Callable[[Batch], Result], processes: int) -> Iterator[li
         for _number in range(processes):
             ours, theirs = context.Pipe()
             # A worker closes what it inherits of ours: it ends when its own pipe is closed, by us or by our death.
-            worker = context.Process(target=_work, args=(function, theirs, [*connections, ours]), daemon=True)
+            worker = context.Process(target=_work, args=(function, error, theirs, [*connections, ours]), daemon=True)
             worker.start()
             theirs.close()
             connections.append(ours)
@@ -77,32 +79,30 @@ def _started(function: Callable[[Batch], Result], processes: int) -> Iterator[li
             worker.join()
 
 
-def _send(connection: Any, source: Iterator[Batch]) -> bool:
+def _send(connection: Any, source: Iterator[Batch], error: type[Exception]) -> bool:
     """Send one more batch; False when there is none."""
     for batch in source:
         try:
             connection.send(batch)
-        except BrokenPipeError as error:
-            raise _died() from error
+        except BrokenPipeError as died:
+            raise error(_KILLED) from died
         return True
     return False
 
 
-def _receive(connection: Any) -> Any:
+def _receive(connection: Any, error: type[Exception]) -> Any:
     try:
-        error, result = connection.recv()
+        raised, result = connection.recv()
     except (EOFError, ConnectionResetError) as died:
-        raise _died() from died
-    if error is not None:
-        raise error
+        raise error(_KILLED) from died
+    if raised is not None:
+        raise raised
     return result
 
 
-def _died() -> DevicesError:
-    return DevicesError("a process of this run was killed: look for the reason in the kernel's log, then run again")
-
-
-def _work(function: Callable[[Batch], Result], connection: Connection, inherited: list[Connection]) -> None:
+def _work(
+    function: Callable[[Batch], Result], error: type[Exception], connection: Connection, inherited: list[Connection]
+) -> None:
     for other in inherited:
         other.close()
     # What a batch leaves behind has no cycles; to look for some takes a tenth of the time.
@@ -113,8 +113,8 @@ def _work(function: Callable[[Batch], Result], connection: Connection, inherited
             answer: tuple[Exception | None, Any]
             try:
                 answer = (None, function(batch))
-            except PkiError as error:
-                answer = (error, None)
+            except error as raised:
+                answer = (raised, None)
             except Exception:
                 answer = (RuntimeError(traceback.format_exc()), None)
             connection.send(answer)
