@@ -10,12 +10,12 @@ from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
-from ..module_utils._acl import AclError
-from ..module_utils._emqx_acl import render
-
 
 def emqx_acl(acl: Mapping[str, Any], denied: Sequence[str] = (), metrics: Sequence[str] = ()) -> str:
     """The rules of EMQX's acl.conf."""
+    from ..module_utils._acl import AclError
+    from ..module_utils._emqx_acl import render
+
     try:
         return render(acl, denied=denied, metrics=metrics)
     except AclError as error:

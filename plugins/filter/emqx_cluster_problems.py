@@ -7,7 +7,12 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from ..module_utils._emqx_cluster import problems
+
+def emqx_cluster_problems(*given: Any, **options: Any) -> Any:
+    """Why a cluster cannot be."""
+    from ..module_utils._emqx_cluster import problems
+
+    return problems(*given, **options)
 
 
 class FilterModule:
@@ -15,4 +20,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """The filters of this file."""
-        return {"emqx_cluster_problems": problems}
+        return {"emqx_cluster_problems": emqx_cluster_problems}

@@ -7,7 +7,12 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from ..module_utils._emqx_config import problems
+
+def emqx_config_problems(*given: Any, **options: Any) -> Any:
+    """Why settings of the operator's own cannot be beside the role's."""
+    from ..module_utils._emqx_config import problems
+
+    return problems(*given, **options)
 
 
 class FilterModule:
@@ -15,4 +20,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """The filters of this file."""
-        return {"emqx_config_problems": problems}
+        return {"emqx_config_problems": emqx_config_problems}

@@ -10,11 +10,11 @@ from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
-from ..module_utils._emqx_config import ConfigError, render
-
 
 def emqx_hocon(settings: Mapping[str, Any], indent: int = 0) -> str:
     """Nested settings as HOCON."""
+    from ..module_utils._emqx_config import ConfigError, render
+
     try:
         return render(settings, indent=indent)
     except ConfigError as error:

@@ -7,7 +7,12 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from ..module_utils._emqx_listeners import problems
+
+def emqx_listener_problems(*given: Any, **options: Any) -> Any:
+    """Why the broker could not, or must not, open these listeners."""
+    from ..module_utils._emqx_listeners import problems
+
+    return problems(*given, **options)
 
 
 class FilterModule:
@@ -15,4 +20,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """The filters of this file."""
-        return {"emqx_listener_problems": problems}
+        return {"emqx_listener_problems": emqx_listener_problems}

@@ -7,7 +7,19 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from ..module_utils._firewall import complete, families
+
+def firewall_rules(*given: Any, **options: Any) -> Any:
+    """The rules with all that the template needs."""
+    from ..module_utils._firewall import complete
+
+    return complete(*given, **options)
+
+
+def firewall_families(*given: Any, **options: Any) -> Any:
+    """The families of addresses."""
+    from ..module_utils._firewall import families
+
+    return families(*given, **options)
 
 
 class FilterModule:
@@ -16,6 +28,6 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         """The filters of this file."""
         return {
-            "firewall_rules": complete,
-            "firewall_families": families,
+            "firewall_rules": firewall_rules,
+            "firewall_families": firewall_families,
         }

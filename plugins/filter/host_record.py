@@ -9,11 +9,11 @@ import json
 from collections.abc import Mapping
 from typing import Any, Callable
 
-from ..module_utils._rendering.answers import record
-
 
 def host_record(facts: Mapping[str, Any], stack: Mapping[str, Any]) -> str:
     """The file in which a host is recorded."""
+    from ..module_utils._rendering.answers import record
+
     return json.dumps(record(facts, stack), indent=2, sort_keys=True) + "\n"
 
 

@@ -7,7 +7,19 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from ..module_utils._monitoring import target_files, unreachable
+
+def monitoring_targets(*given: Any, **options: Any) -> Any:
+    """The files with what Prometheus watches."""
+    from ..module_utils._monitoring import target_files
+
+    return target_files(*given, **options)
+
+
+def monitoring_unreachable(*given: Any, **options: Any) -> Any:
+    """Whom Prometheus could not reach."""
+    from ..module_utils._monitoring import unreachable
+
+    return unreachable(*given, **options)
 
 
 class FilterModule:
@@ -15,4 +27,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """The filters of this file."""
-        return {"monitoring_targets": target_files, "monitoring_unreachable": unreachable}
+        return {"monitoring_targets": monitoring_targets, "monitoring_unreachable": monitoring_unreachable}

@@ -10,11 +10,11 @@ from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
-from ..module_utils._mosquitto_acl import AclError, render
-
 
 def mosquitto_acl(acl: Mapping[str, Any], denied: Sequence[str] = (), metrics: Sequence[str] = ()) -> str:
     """The lines of Mosquitto's ACL file."""
+    from ..module_utils._mosquitto_acl import AclError, render
+
     try:
         return render(acl, denied=denied, metrics=metrics)
     except AclError as error:

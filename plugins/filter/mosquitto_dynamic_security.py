@@ -10,13 +10,13 @@ from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
-from ..module_utils._mosquitto_dynamic_security import bootstrap
-from ..module_utils._mosquitto_passwords import FORM
-from ..module_utils._password_file import PasswordFileError
-
 
 def mosquitto_dynamic_security(password: str, username: str, iterations: int = 1000) -> str:
     """The first file of the plugin, with a fresh salt."""
+    from ..module_utils._mosquitto_dynamic_security import bootstrap
+    from ..module_utils._mosquitto_passwords import FORM
+    from ..module_utils._password_file import PasswordFileError
+
     try:
         salt = secrets.token_bytes(FORM.salt_bytes)
         return bootstrap(username=username, password=password, iterations=iterations, salt=salt)

@@ -7,7 +7,12 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from ..module_utils._nginx_stream import complete
+
+def nginx_servers(*given: Any, **options: Any) -> Any:
+    """The servers with all that the templates need."""
+    from ..module_utils._nginx_stream import complete
+
+    return complete(*given, **options)
 
 
 class FilterModule:
@@ -15,4 +20,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """The filters of this file."""
-        return {"nginx_servers": complete}
+        return {"nginx_servers": nginx_servers}

@@ -11,10 +11,6 @@ from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
-from ..module_utils._posture.judge import Seen, judge
-from ..module_utils._probes import ANSWERS
-from ..module_utils._tls_policy import PROFILES
-
 
 def posture_proofs(
     answers: Mapping[str, Any],
@@ -28,6 +24,10 @@ def posture_proofs(
     staple_required: bool = False,
 ) -> list[dict[str, Any]]:
     """What an endpoint answered, judged rule by rule."""
+    from ..module_utils._posture.judge import Seen, judge
+    from ..module_utils._probes import ANSWERS
+    from ..module_utils._tls_policy import PROFILES
+
     if profile not in PROFILES:
         raise AnsibleFilterError(f"posture_proofs: profile {profile!r} is unknown; use one of {', '.join(PROFILES)}")
     seen = Seen(

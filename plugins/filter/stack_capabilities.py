@@ -9,11 +9,11 @@ from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
-from ..module_utils._stack import StackError, capabilities
-
 
 def stack_capabilities(version: str, software: str) -> dict[str, bool]:
     """What this version of the software can do."""
+    from ..module_utils._stack import StackError, capabilities
+
     try:
         return capabilities(software=software, version=version)
     except StackError as error:

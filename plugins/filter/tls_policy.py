@@ -9,11 +9,11 @@ from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
-from ..module_utils._tls_policy import Policy, PolicyError, policy
 
-
-def tls_policy(profile: str, *, software: str, openssl: str | None = None) -> Policy:
+def tls_policy(profile: str, *, software: str, openssl: str | None = None) -> Any:
     """The TLS profile in the words of a server software."""
+    from ..module_utils._tls_policy import PolicyError, policy
+
     try:
         return policy(profile=profile, software=software, openssl=openssl)
     except PolicyError as error:

@@ -28,9 +28,11 @@ def test_the_host_code_imports_only_the_standard_library():
 
 
 def test_the_pki_core_imports_only_cryptography_and_no_ansible():
-    allowed = frozenset({"cryptography"})
+    libraries, beside = frozenset({"cryptography"}), frozenset({"_workers"})
+    for path in sources("plugins/module_utils/_workers.py"):
+        nothing(python_source.foreign_imports(path))
     paths = sources("plugins/module_utils/_pki/**/*.py")
-    nothing(found for path in paths for found in python_source.foreign_imports(path, allowed=allowed))
+    nothing(found for path in paths for found in python_source.foreign_imports(path, allowed=libraries, beside=beside))
 
 
 def test_the_core_of_the_fleet_imports_yaml_and_the_rules_of_names_and_no_ansible():
