@@ -17,11 +17,11 @@ from ansible.plugins.action import ActionBase
 from ansible.template import Templar, is_trusted_as_template, trust_as_template
 from ansible.utils.vars import load_extra_vars
 
-from ..module_utils import _workers as workers
 from ..module_utils._rendering import answers, review, tree, wiring
 from ..module_utils._rendering.errors import RenderError
 from ..module_utils._rendering.evaluation import Ansible, Evaluator, Scope
 from ..module_utils._rendering.manifest import File
+from ..module_utils._workers import available, each
 
 _COLLECTION = Path(__file__).resolve().parents[2]
 _PLAYBOOK = "site.yml"
@@ -127,7 +127,7 @@ class _Fleet:
         found: dict[str, list[File]] = {}
         problems: dict[str, list[str]] = {}
         shares = _shares(self._wanted.intersection(*[self._all_members()]))
-        for rendered, refused in workers.each(self._share, shares, processes=workers.available(), error=RenderError):
+        for rendered, refused in each(self._share, shares, processes=available(), error=RenderError):
             found.update(rendered)
             for name, problem in refused.items():
                 problems.setdefault(problem, []).append(name)

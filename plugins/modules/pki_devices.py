@@ -226,7 +226,6 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import _workers as workers
 from ..module_utils._module import run
 from ..module_utils._pki import (
     authority,
@@ -241,6 +240,7 @@ from ..module_utils._pki import (
     publish,
 )
 from ..module_utils._pki.errors import PkiError
+from ..module_utils._workers import available
 
 
 def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
@@ -303,7 +303,7 @@ def _run(
         urls=publish.urls(params["publish_url"], authority_),
         formats=tuple(params["formats"]),
         key_passphrase=passphrase.Passphrase(key_passphrase, "key_passphrase") if key_passphrase else None,
-        processes=params["processes"] or workers.available(),
+        processes=params["processes"] or available(),
     )
     report = progress.ProgressFile(Path(params["progress"])) if params["progress"] else device_run.silent
     return device_run.Run(source=source, output=output, settings=settings, now=now, report=report)

@@ -19,7 +19,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from .. import _workers as workers
+from .._workers import each
 from . import authority, build, certificates, device_rows, ledger
 from .device_decisions import Examiner
 from .device_files import CHAIN
@@ -124,7 +124,7 @@ def _examine(authority_: authority.Authority | None, run: Run) -> Outcome:
     refused_count = 0
     found = Outcome()
     with Examiner(authority_, run) as examiner:
-        for part in workers.each(examiner.examine, _batches(run), processes=run.settings.processes, error=PkiError):
+        for part in each(examiner.examine, _batches(run), processes=run.settings.processes, error=PkiError):
             names.add(part.names, part.name_lines)
             public_keys.add(part.keys, part.key_lines)
             refused = heapq.nsmallest(SHOWN, [*refused, *part.refused])
@@ -163,7 +163,7 @@ def _make(authority_: authority.Authority, run: Run, signer: build.Signer | None
         examiner = stack.enter_context(Examiner(authority_, run))
         maker = Maker(examiner, run, signer)
         book: ledger.Ledger | None = None
-        for made in workers.each(maker.make, _batches(run), processes=run.settings.processes, error=PkiError):
+        for made in each(maker.make, _batches(run), processes=run.settings.processes, error=PkiError):
             done += made.count
             if made.staged is not None:
                 # Not before: a connection must not be inherited by the workers.

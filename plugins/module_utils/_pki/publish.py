@@ -32,7 +32,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .. import _workers as workers
+from .._workers import available, each
 from . import authority, build, certificates, crl, filesystem, ledger, lifetimes, profiles, responses
 from .errors import AuthorityError, PkiError
 from .passphrase import Source
@@ -52,7 +52,7 @@ class Settings:
     # Where the folder `crl` is served. With it each list has its URL as IssuingDistributionPoint: certificates that do
     # not name that URL are then refused with it.
     crl_url: str = ""
-    processes: int = field(default_factory=workers.available)
+    processes: int = field(default_factory=available)
 
 
 @dataclass(frozen=True)
@@ -392,7 +392,7 @@ def _answer(due: Sequence[_Due], answering: responses.Signer, settings: Settings
         return found
 
     # Workers have what is due already: they are told where to begin.
-    for found in workers.each(answer, range(0, len(due), _BATCH), processes=settings.processes, error=PkiError):
+    for found in each(answer, range(0, len(due), _BATCH), processes=settings.processes, error=PkiError):
         yield from found
 
 

@@ -19,7 +19,6 @@ import tempfile
 from pathlib import Path
 
 import sample
-from ansible_collections.bulwark.mqtt.plugins.module_utils import _workers as workers
 from ansible_collections.bulwark.mqtt.plugins.module_utils._pki import (
     authority,
     build,
@@ -29,6 +28,7 @@ from ansible_collections.bulwark.mqtt.plugins.module_utils._pki import (
     devices,
     keys,
 )
+from ansible_collections.bulwark.mqtt.plugins.module_utils._workers import available
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -77,7 +77,7 @@ def run(source: Path, output: device_files.Output) -> device_run.Run:
     return device_run.Run(
         source=device_rows.open_file(source),
         output=output,
-        settings=device_run.Settings(processes=workers.available()),
+        settings=device_run.Settings(processes=available()),
         now=sample.NOW,
     )
 
@@ -109,7 +109,7 @@ def main(arguments: list[str] | None = None) -> None:
             "folders": device_files.Folders(base / "meters"),
         }
         loop = None
-        print(f"{count} devices, {workers.available()} cores", flush=True)
+        print(f"{count} devices, {available()} cores", flush=True)
         if not only:
             signer = sample.create(base / "plain").issuing.unlock(sample.PASSPHRASE)
             loop = sample.measure(lambda: plain(signer, count))
