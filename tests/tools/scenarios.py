@@ -85,7 +85,7 @@ def run(root: Path, name: str) -> Result:
             print(line(name, result), flush=True)
             return result
     with (
-        results.log(name).open("w", encoding="utf-8") as log,
+        results.log(name).open("w", encoding="utf-8", buffering=1) as log,
         subprocess.Popen(
             ["molecule", "test", "--scenario-name", name],
             cwd=root,
