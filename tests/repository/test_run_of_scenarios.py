@@ -84,8 +84,21 @@ def test_a_scenario_that_fails_is_told_with_the_tasks_that_ended_it(machine: Mac
     ]
 
 
+def test_an_item_of_a_loop_that_failed_elsewhere_for_a_host_is_told(machine: Machine):
+    printed = [
+        "TASK [Ask] ***",
+        "failed: [debian13 -> localhost] (item=up) => no",
+        "debian13 : ok=1 changed=0 failed=1",
+    ]
+    machine.molecule("cat <<'END'\n" + "\n".join(printed) + "\nEND\nexit 1")
+    machine.run("monitoring")
+    assert machine.summary("monitoring")[1:3] == ["    TASK [Ask]", f"    {printed[1]}"]
+
+
 def test_a_failure_that_is_no_tasks_is_told_with_molecules_word(machine: Machine):
-    machine.molecule("echo well; printf '\\033[31mCRITICAL\\033[0m Idempotence test failed\\nwhich\\n'; exit 1")
+    machine.molecule(
+        "echo CRITICAL layout; printf '\\033[31mCRITICAL\\033[0m Idempotence test failed\\nwhich\\n'; exit 1"
+    )
     machine.run("pki")
     assert machine.summary("pki")[1:-1] == ["    CRITICAL Idempotence test failed", "    which"]
 

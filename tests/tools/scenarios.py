@@ -120,7 +120,12 @@ def failures(printed: Sequence[str]) -> Iterator[str]:
         for host in dict.fromkeys(hosts):
             # A failure that was expected is rescued, and the host goes on: so the last one counts.
             fatal = max(
-                (number for number, text in enumerate(printed[:first]) if text.startswith(f"fatal: [{host}]")),
+                (
+                    number
+                    for number, text in enumerate(printed[:first])
+                    # `failed` is an item of a loop; the host that a task was delegated to may follow.
+                    if re.match(rf"(fatal|failed): \[{re.escape(host)}( -> |\])", text)
+                ),
                 default=None,
             )
             if fatal is not None and fatal not in told:
@@ -130,7 +135,8 @@ def failures(printed: Sequence[str]) -> Iterator[str]:
                 yield task.rstrip(" *")
                 yield from printed[fatal : fatal + _LINES_OF_A_FAILURE]
     if not found:
-        critical = next((number for number, text in enumerate(printed) if "CRITICAL" in text), None)
+        # The first is about Molecule's own layout.
+        critical = next((number for number in reversed(range(len(printed))) if "CRITICAL" in printed[number]), None)
         where = len(printed) - _LINES_OF_A_FAILURE if critical is None else critical
         yield from printed[max(where, 0) :][:_LINES_OF_A_FAILURE]
 
