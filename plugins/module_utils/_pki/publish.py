@@ -13,8 +13,8 @@
       ocsp/BASE64                              the same, where a client asks by GET (RFC 9919, section 5)
 
 Each file appears in one rename or as a second name of one that did. The list is in the ledger, with its number, before
-any file has it: a run that is killed is completed by the next one with the same list. Responses are signed and staged
-on all cores.
+any file has it: a run that is killed is completed by the next one with the same list. Responses are signed, staged and
+shown on all cores.
 
 Who trusts a CA needs its list, so every CA that is in the bundle has one. One that was retired keeps it until its last
 certificate has ended: somebody may have the bundle of before. The list of a root whose key is offline is good for long,
@@ -70,7 +70,7 @@ class Published:
     warnings: tuple[str, ...] = ()
 
 
-# How many responses a worker signs and stages at once; so many take less than to start a worker.
+# How many responses a worker signs and stages, or shows, at once; so many take less than to start a worker.
 _BATCH = 250
 
 
@@ -208,7 +208,7 @@ def publish(
         if signed.lists:
             made.update(_trusted_files(authority_, _trusted(state.lists, signed.lists, now=now)))
         changes = [*state.reasons, *_differing(settings.destination, state.kept)]
-        _write(settings.destination, {**state.kept, **made}, pairs=[due.names for due in state.due])
+        _write(settings, {**state.kept, **made}, pairs=[due.names for due in state.due])
         _remove_expired(settings.destination, state.answered, now=now)
     return state.published(changes, signed.lists, signed.ocsp, now=now)
 
@@ -451,8 +451,9 @@ def _is_same(path: str, inode: tuple[int, int]) -> bool:
     return (status.st_dev, status.st_ino) == inode
 
 
-def _write(destination: Path, wanted: Mapping[str, bytes], *, pairs: Sequence[tuple[str, str]]) -> None:
+def _write(settings: Settings, wanted: Mapping[str, bytes], *, pairs: Sequence[tuple[str, str]]) -> None:
     """Show what differs from what is wanted, and the responses that are staged, under both of their names."""
+    destination = settings.destination
     differing = [name for name, content in wanted.items() if _difference(destination / name, content)]
     for name in differing:
         _stage(f"{destination}/{name}", wanted[name])
@@ -461,8 +462,14 @@ def _write(destination: Path, wanted: Mapping[str, bytes], *, pairs: Sequence[tu
         filesystem.sync(destination)
     for name in differing:
         os.rename(_staged(f"{destination}/{name}"), f"{destination}/{name}")
-    for first, second in pairs:
-        _show(f"{destination}/{first}", f"{destination}/{second}")
+
+    def show(start: int) -> None:
+        with authority.disk_errors(destination):
+            for first, second in pairs[start : start + _BATCH]:
+                _show(f"{destination}/{first}", f"{destination}/{second}")
+
+    for _shown in each(show, range(0, len(pairs), _BATCH), processes=settings.processes, error=PkiError):
+        pass
 
 
 def _stage(path: str, content: bytes) -> None:

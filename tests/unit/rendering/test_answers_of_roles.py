@@ -22,10 +22,11 @@ DEPLOYING = [
     for path in sorted(ROOT.glob("roles/*/vars/main.yml"))
     if re.search(r"^__\w+_files(_of)?:", path.read_text(encoding="utf-8"), re.MULTILINE)
 ]
-# Rendering takes the default: no port was found, no target is there, nobody is denied for this run only.
+# Rendering takes the default: no port was found, no target is there, nobody is denied for this run, all users exist.
 WITH_DEFAULTS = {
     "__emqx_denied_now",
     "__firewall_found",
+    "__firewall_users",
     "__monitoring_found",
     "__mosquitto_denied_now",
 }
