@@ -112,33 +112,25 @@ def line(name: str, result: Result) -> str:
 
 def failures(printed: Sequence[str]) -> Iterator[str]:
     """The tasks after which hosts were given up, as Ansible printed them; else the end of what was printed."""
-    found = False
-    first = next((number for number, text in enumerate(printed) if _FAILED_HOST.match(text)), None)
-    if first is not None:
-        hosts = [match[1] for text in printed[first:] if (match := _FAILED_HOST.match(text))]
-        told = set()
-        for host in dict.fromkeys(hosts):
-            # A failure that was expected is rescued, and the host goes on: so the last one counts.
-            fatal = max(
-                (
-                    number
-                    for number, text in enumerate(printed[:first])
-                    # `failed` is an item of a loop; the host that a task was delegated to may follow.
-                    if re.match(rf"(fatal|failed): \[{re.escape(host)}( -> |\])", text)
-                ),
-                default=None,
-            )
-            if fatal is not None and fatal not in told:
-                told.add(fatal)
-                found = True
-                task = next((text for text in reversed(printed[:fatal]) if text.startswith("TASK [")), "")
-                yield task.rstrip(" *")
-                yield from printed[fatal : fatal + _LINES_OF_A_FAILURE]
-    if not found:
+    ends = list(dict.fromkeys(_last_failures(printed)))
+    for end in ends:
+        task = next((text for text in reversed(printed[:end]) if text.startswith("TASK [")), "")
+        yield task.rstrip(" *")
+        yield from printed[end : end + _LINES_OF_A_FAILURE]
+    if not ends:
         # The first is about Molecule's own layout.
         critical = next((number for number in reversed(range(len(printed))) if "CRITICAL" in printed[number]), None)
         where = len(printed) - _LINES_OF_A_FAILURE if critical is None else critical
         yield from printed[max(where, 0) :][:_LINES_OF_A_FAILURE]
+
+
+def _last_failures(printed: Sequence[str]) -> Iterator[int]:
+    """Where each host that a recap gives up failed last: what was expected is rescued, and the host goes on."""
+    recap = {number: match[1] for number, text in enumerate(printed) if (match := _FAILED_HOST.match(text))}
+    for host in dict.fromkeys(recap.values()):
+        # `failed` is an item of a loop; the host that a task was delegated to may follow.
+        failed = re.compile(rf"(fatal|failed): \[{re.escape(host)}( -> |\])")
+        yield from [number for number, text in enumerate(printed[: min(recap)]) if failed.match(text)][-1:]
 
 
 def summary(root: Path, names: Sequence[str]) -> tuple[list[str], bool]:
