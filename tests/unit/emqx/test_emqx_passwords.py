@@ -14,9 +14,11 @@ import pytest
 from ansible_collections.bulwark.mqtt.plugins.module_utils._host import descriptor
 from emqx_samples import Render
 from hocon_schema import Schema
+from test_emqx_cluster import CLUSTER
 from test_emqx_files import parsed
 
-CONTROL, UNIT, USERS = "/etc/bulwark/emqx/control.sh", "/etc/systemd/system/emqx.service", "/etc/emqx/users.json"
+CONTROL, USERS = "/etc/bulwark/emqx/control.sh", "/etc/emqx/users.json"
+UNIT, UNIT_OF_USERS = "/etc/systemd/system/emqx.service", "/etc/systemd/system/bulwark-emqx-users.service"
 PASSWORDS: dict[str, Any] = {
     "emqx_listeners": [
         {"port": 8883, "lineage": "mqtt"},
@@ -58,7 +60,8 @@ def test_without_such_a_listener_nobody_has_a_password(rendered: Render):
     files = rendered()
     assert "authentication" not in parsed(files)
     assert USERS not in files
-    assert "ExecStartPost" not in files[UNIT]
+    assert UNIT_OF_USERS not in files
+    assert "emqx-users" not in files[UNIT]
 
 
 def test_the_passwords_are_in_the_file_alone_and_the_brokers_user_must_be_able_to_read_it(rendered: Render):
@@ -70,10 +73,24 @@ def test_the_passwords_are_in_the_file_alone_and_the_brokers_user_must_be_able_t
     assert described.probes[1] == {"kind": "tls", "address": "127.0.0.1", "port": 8884, "lineage": "mqtt"}
 
 
-def test_no_start_is_done_before_the_database_holds_the_users(rendered: Render):
-    unit = rendered(**PASSWORDS)[UNIT].splitlines()
-    assert f"ExecStartPost=/bin/sh {CONTROL} started" in unit
-    assert "TimeoutStartSec=150" in unit
+def test_each_start_has_the_database_hold_the_users_and_waits_for_nobody(rendered: Render):
+    files = rendered(**PASSWORDS)
+    assert "Wants=network-online.target bulwark-emqx-users.service" in files[UNIT].splitlines()
+    assert "TimeoutStartSec" not in files[UNIT]
+    lines = files[UNIT_OF_USERS].splitlines()
+    assert {"After=emqx.service", "PartOf=emqx.service", f"ExecStart=/bin/sh {CONTROL} started"} <= set(lines)
+    assert {"TimeoutStartSec=infinity", "Restart=on-failure", "User=emqx"} <= set(lines)
+
+
+@pytest.mark.parametrize(
+    ("cluster", "asked"), [({}, ["users"]), (CLUSTER, ["users", "joined"])], ids=["alone", "in-a-cluster"]
+)
+def test_a_change_is_done_when_the_database_holds_the_users(
+    rendered: Render, cluster: dict[str, Any], asked: list[str]
+):
+    path = "/etc/bulwark/services.d/emqx.json"
+    described = descriptor.parse(rendered(**PASSWORDS, **cluster)[path].encode(), source=path)
+    assert list(described.probes[2:]) == [{"kind": "program", "argv": ["/bin/sh", CONTROL, one]} for one in asked]
 
 
 class Node:
@@ -121,14 +138,15 @@ def test_a_reload_that_the_node_did_not_take_fails_with_its_word(node: Node):
     )  # fmt: skip
 
 
-def test_a_start_waits_for_the_node_and_does_nothing_else(node: Node):
-    result = node.run("started", users="echo '{users,1}'")
+@pytest.mark.parametrize("action", ["users", "started"])
+def test_the_users_are_given_alone(node: Node, action: str):
+    result = node.run(action, users="echo '{users,1}'")
     assert (result.returncode, result.stderr) == (0, "")
     assert node.asked("{hash, File, Data}") == 1
+    assert node.asked("ctl status") == (action == "started")
     assert node.asked("pem_cache") == 0
 
 
-def test_a_start_tries_again_and_then_fails_with_the_nodes_word(node: Node):
+def test_users_that_the_node_did_not_take_are_an_error(node: Node):
     result = node.run("started", users="echo no such chain")
     assert (result.returncode, result.stderr) == (1, f"Error: {USERS}: EMQX did not take it: no such chain\n")
-    assert node.asked("{hash, File, Data}") == 10
