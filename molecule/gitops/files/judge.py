@@ -122,11 +122,13 @@ def broker() -> str:
         deadline = time.monotonic() + SECONDS
         while process.poll() is None and time.monotonic() < deadline:
             if ports <= listening() and all(map(os.path.exists, sockets)):
-                process.terminate()
+                # It forgets a SIGTERM that comes between its listeners and its loop, and runs on.
+                process.kill()
                 process.wait()
                 return ""
             time.sleep(0.02)
         process.kill()
+        process.wait()
         said.seek(0)
         return said.read().strip() or "opened none of its listeners"
 
