@@ -55,6 +55,18 @@ def findings(write: Write, check: Check, text: str) -> list[str]:
             id="debug",
         ),
         pytest.param(
+            tasks.lost_tags,
+            "ansible.builtin.include_tasks: more.yml",
+            "includes tasks without their tags; import them, or apply the tags",
+            id="include",
+        ),
+        pytest.param(
+            tasks.lost_tags,
+            "ansible.builtin.include_tasks: {file: more.yml, apply: {become: true}}",
+            "includes tasks without their tags; import them, or apply the tags",
+            id="include-that-applies-something-else",
+        ),
+        pytest.param(
             tasks.injected_facts,
             "ansible.builtin.debug:\n    msg: '{{ ansible_distribution_release }}'",
             "uses the injected fact ansible_distribution_release; write ansible_facts['distribution_release']",

@@ -36,3 +36,7 @@ def test_no_shipped_task_patches_a_file_it_could_own():
 
 def test_every_shipped_command_says_why_no_module_does_it():
     nothing(found for task in SHIPPED for found in tasks.uncommented_commands(task))
+
+
+def test_no_shipped_task_loses_its_tags():
+    nothing(found for task in SHIPPED for found in tasks.lost_tags(task))

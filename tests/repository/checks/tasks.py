@@ -139,6 +139,14 @@ def bare_triggers(task: Task) -> list[str]:
     return []
 
 
+def lost_tags(task: Task) -> list[str]:
+    """What is included gets none of the include's tags but those that it applies; what is imported gets all."""
+    given = task.data.get("ansible.builtin.include_tasks")
+    if given is None or (isinstance(given, dict) and given.get("apply", {}).get("tags")):
+        return []
+    return [f"{task.where}: includes tasks without their tags; import them, or apply the tags"]
+
+
 def injected_facts(task: Task) -> list[str]:
     """`ansible_distribution` and its like are gone in ansible-core 2.24; `ansible_facts['distribution']` stays."""
     text = "\n".join(line for line in task.source.splitlines() if not line.lstrip().startswith("#"))
