@@ -120,17 +120,15 @@ def broker() -> str:
             env={**os.environ, "OPENSSL_CONF": "/etc/mosquitto/openssl.cnf"},
         )
         deadline = time.monotonic() + SECONDS
-        while process.poll() is None and time.monotonic() < deadline:
-            if ports <= listening() and all(map(os.path.exists, sockets)):
-                # It forgets a SIGTERM that comes between its listeners and its loop, and runs on.
-                process.kill()
-                process.wait()
-                return ""
+        opened = False
+        while not opened and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.02)
+            opened = ports <= listening() and all(map(os.path.exists, sockets))
+        # It forgets a SIGTERM that comes between its listeners and its loop, and runs on.
         process.kill()
         process.wait()
         said.seek(0)
-        return said.read().strip() or "opened none of its listeners"
+        return "" if opened else said.read().strip() or "opened none of its listeners"
 
 
 def units(rendered: Path) -> list[str]:
