@@ -100,16 +100,16 @@ class Node:
         self.program, self.asked_in = folder / "emqx", folder / "asked"
         self.script = script.replace("/opt/emqx/5.8.9/bin/emqx", str(self.program))
 
-    def run(self, action: str, *, users: str) -> subprocess.CompletedProcess[str]:
-        """Run the script; `users` is what the node answers where it is asked for its users."""
+    def run(self, action: str, *, users: str, looks: int = 1) -> subprocess.CompletedProcess[str]:
+        """Run the script; `users` is what the node answers where it is asked for its users, once it was looked at."""
         self.program.write_text(
             f'#!/bin/sh\necho "$@" >>{self.asked_in}\n'
-            f"case $* in *emqx_authn_chains*) {users} ;; *status*) echo Node x 5.8.9 is started ;;"
-            " *) echo '{ok,x}' ;; esac\n",
+            f"case $* in *emqx_authn_chains*) {users} ;; *status*) [ $(grep -c status {self.asked_in}) -lt {looks} ] ||"
+            " echo Node x 5.8.9 is started ;; *) echo '{ok,x}' ;; esac\n",
             encoding="utf-8",
         )
         self.program.chmod(0o755)
-        # What it waits between two attempts is none of this test's.
+        # What it waits between two looks is none of this test's.
         quick = f"sleep() {{ :; }}\n{self.script}"
         return subprocess.run(["sh", "-s", action], input=quick, capture_output=True, text=True, check=False)
 
@@ -145,6 +145,13 @@ def test_the_users_are_given_alone(node: Node, action: str):
     assert node.asked("{hash, File, Data}") == 1
     assert node.asked("ctl status") == (action == "started")
     assert node.asked("pem_cache") == 0
+
+
+def test_a_start_waits_for_the_node_as_long_as_it_takes(node: Node):
+    result = node.run("started", users="echo '{users,1}'", looks=40)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert node.asked("ctl status") == 40
+    assert node.asked("{hash, File, Data}") == 1
 
 
 def test_users_that_the_node_did_not_take_are_an_error(node: Node):
