@@ -213,11 +213,14 @@ class Ledger:
             self._insert(entries)
 
     def newest(self, *, key: str, profile: str) -> x509.Certificate | None:
-        """The unrevoked certificate for this key (its fingerprint) and profile that is valid longest, or None."""
+        """The unrevoked certificate for this key (its fingerprint) and profile that was recorded last, or None.
+
+        Not the one that is valid longest: where lifetimes were shortened, that is the one that was replaced.
+        """
         with _explained(self._path):
             row = self._connection.execute(
                 "SELECT der FROM certificate WHERE key = ? AND profile = ? AND status = 'valid'"
-                " ORDER BY not_after DESC, rowid DESC LIMIT 1",
+                " ORDER BY rowid DESC LIMIT 1",
                 (key, profile),
             ).fetchone()
         return None if row is None else self._load(row[0])
@@ -243,7 +246,7 @@ class Ledger:
         return [(serial, _moment(revoked_at), reason or "") for serial, revoked_at, reason in rows]
 
     def issued(self, column: str, values: Iterable[str], *, profile: str) -> dict[str, list[Issued]]:
-        """By each value of `serial`, `common_name` or `key` its certificates of a profile, the last to expire last."""
+        """By each value of `serial`, `common_name` or `key` its certificates of a profile, as they were recorded."""
         wanted = list(values)
         found: dict[str, list[Issued]] = {}
         for start in range(0, len(wanted), _VARIABLES):
@@ -252,7 +255,7 @@ class Ledger:
                 rows = self._connection.execute(
                     f"SELECT {column}, rowid, serial, not_before, not_after, status, revoked_at, revoke_reason, der"
                     f" FROM certificate WHERE {column} IN ({', '.join('?' * len(some))}) AND profile = ?"
-                    " ORDER BY not_after, rowid",
+                    " ORDER BY rowid",
                     (*some, profile),
                 ).fetchall()
             for value, *row in rows:

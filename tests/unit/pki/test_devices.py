@@ -190,6 +190,21 @@ def test_what_drifted_is_issued_again_for_the_same_key(directory, output, change
     assert not enroll(directory, output, [{**rows[0], **changes}], **settings).changed
 
 
+@pytest.mark.parametrize("kind", ["a-list-of-requests", "an-archive"])
+def test_a_shorter_lifetime_issues_once_where_the_ledger_alone_knows_what_a_device_has(
+    directory, output, archive, kind
+):
+    rows, _keys = requests("meter-0")
+    place = output
+    if kind == "an-archive":
+        rows, place = [{"common_name": "meter-0"}], archive
+    enroll(directory, place, rows)
+    shorter = [{**rows[0], "lifetime": "30d"}]
+    outcome = enroll(directory, place, shorter)
+    assert [finding.reason for finding in outcome.first] == ["it is valid for 365d, longer than 30d"]
+    assert not enroll(directory, place, shorter).changed
+
+
 def another_type(_directory, _output):
     return {"key_type": "ed25519"}
 

@@ -89,6 +89,19 @@ def test_it_is_renewed_when_a_third_of_the_lifetime_is_left(directory):
     assert third.reasons == ()
 
 
+def test_a_shorter_lifetime_issues_once_though_the_old_certificate_outlives_the_new_one(directory):
+    request = samples.request()
+    loaded = authority.load(directory)
+    (first,) = samples.issue_at(loaded, request)
+    shorter = issue.Policy(lifetimes={"server": dt.timedelta(days=30)})
+    (second,) = samples.issue_at(loaded, request, policy=shorter)
+    (third,) = samples.issue_at(loaded, request, policy=shorter)
+    assert second.reasons == ("it is valid for 90d, longer than 30d",)
+    assert certificates.not_after(second.certificate) < certificates.not_after(first.certificate)
+    assert third.certificate == second.certificate
+    assert third.reasons == ()
+
+
 def test_a_plan_says_the_same_and_signs_nothing(directory):
     request = samples.request()
     loaded = authority.load(directory)

@@ -55,9 +55,10 @@ def refusal(function, *arguments, **named):
     return str(caught.value)
 
 
-def issue(directory, key, common_name="a.example.com", *, now=NOW):
+def issue(directory, key, common_name="a.example.com", *, now=NOW, lifetime=90 * DAY):
     found = authority.load(directory)
-    [result] = samples.issue_at(found, samples.request(common_name=common_name, names=(), key=key), now=now)
+    request = samples.request(common_name=common_name, names=(), key=key)
+    [result] = samples.issue_at(found, request, policy=samples.issue.Policy(lifetimes={"server": lifetime}), now=now)
     return result
 
 
@@ -395,6 +396,22 @@ def test_a_ca_that_signed_already_is_cancelled_by_changing_places(directory, tmp
     assert cross in {entry.serial for entry in crl.read((tmp_path / "www/crl/root-1.crl").read_bytes()).entries}
     assert verify(tmp_path, again.certificate, roots=found.bundle, chain="", lists=lists.values())[0] == 0
     assert roll(directory, "introduce")[1] == ["issuing-3 is introduced"]
+
+
+def test_a_certificate_that_outlives_the_ones_of_a_cancelled_ca_is_issued_again_once(directory):
+    key = keys.generate("ec-p256")
+    old = issue(directory, key, lifetime=90 * DAY).certificate
+    roll_to(directory, "reissue")
+    new = issue(directory, key, lifetime=30 * DAY).certificate
+    assert certificates.not_after(new) < certificates.not_after(old)
+    assert not issue(directory, key, lifetime=30 * DAY).issued
+    _found, done = roll(directory, rollover.CANCEL)
+    # The first one is of the CA that stays and was replaced: nobody uses it any more.
+    assert done == ["back to issuing-1, certificates of issuing-2 are due: 1"]
+    assert issue(directory, key, lifetime=30 * DAY).reasons == ("another CA issued it",)
+    assert not issue(directory, key, lifetime=30 * DAY).issued
+    _found, done = roll(directory, "cut_over")
+    assert done == ["issuing-2 is cut over"]
 
 
 def test_an_interrupted_introduction_can_be_cancelled(directory, monkeypatch):
