@@ -4,7 +4,7 @@
 
 """Devices in bulk beside the plain loop; run it with the project's .venv, on a machine that has nothing else to do.
 
-    python tests/benchmarks/pki/devices.py [DEVICES] [--only archive|folders]
+    python tests/benchmarks/pki/devices.py [DEVICES] [--only archive|folders] [--folder FOLDER]
 
 The plain loop is what one writes with `cryptography` in an afternoon: a key, a certificate of the same content, both as
 PEM, in one process, nothing recorded and nothing written. Columns: devices a second; processor time for each device, of
@@ -95,10 +95,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("count", nargs="?", type=int, default=100_000)
     parser.add_argument("--only", choices=["archive", "folders"])
+    sample.options(parser)
     options = parser.parse_args(arguments)
     count, only = options.count, options.only
-    # Not below /tmp, which may be in memory.
-    with tempfile.TemporaryDirectory(dir=sample.ROOT / ".cache") as parent:
+    with tempfile.TemporaryDirectory(dir=options.folder) as parent:
         base = Path(parent)
         source = base / "meters.csv"
         with source.open("w", encoding="ascii") as stream:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import argparse
 import datetime as dt
 import resource
 import sys
@@ -34,6 +35,17 @@ class Measured:
 
     wall: float
     processor: float
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """The options that all of them have."""
+    # Not below /tmp, which may be in memory: what is measured by default is what somebody with a disk gets.
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=ROOT / ".cache",
+        help="where to write; one in memory, as /dev/shm, shows what all of it takes but the disk",
+    )
 
 
 def measure(action: Callable[[], object]) -> Measured:

@@ -4,7 +4,7 @@
 
 """A long revocation list, and pre-signed OCSP responses beside the plain loop; run it with the project's .venv.
 
-    python tests/benchmarks/pki/statements.py [ENTRIES] [CERTIFICATES]
+    python tests/benchmarks/pki/statements.py [ENTRIES] [CERTIFICATES] [--folder FOLDER]
 
 The plain loop signs the same responses with `cryptography`, two for each certificate, and does nothing with them;
 another one writes each to the two files that it is published as, and nothing more. Columns as in devices.py, the ratios
@@ -13,8 +13,8 @@ to the loop that is named.
 
 from __future__ import annotations
 
+import argparse
 import datetime as dt
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,9 +50,13 @@ def requests(count: int) -> list[issue.Request]:
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure and print."""
-    given = [int(argument) for argument in (sys.argv[1:] if arguments is None else arguments)]
-    entries, count = [*given, *[100_000, 2_000][len(given) :]]
-    with tempfile.TemporaryDirectory(dir=sample.ROOT / ".cache") as parent:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("entries", nargs="?", type=int, default=100_000)
+    parser.add_argument("certificates", nargs="?", type=int, default=2_000)
+    sample.options(parser)
+    options = parser.parse_args(arguments)
+    entries, count = options.entries, options.certificates
+    with tempfile.TemporaryDirectory(dir=options.folder) as parent:
         made = sample.create(Path(parent) / "pki")
         signer = made.issuing.unlock(sample.PASSPHRASE)
         revoked = [
