@@ -192,16 +192,19 @@ def test_what_drifted_is_issued_again_for_the_same_key(directory, output, change
 
 @pytest.mark.parametrize("kind", ["a-list-of-requests", "an-archive"])
 def test_a_shorter_lifetime_issues_once_where_the_ledger_alone_knows_what_a_device_has(
-    directory, output, archive, kind
+    directory, output, archive, tmp_path, kind
 ):
     rows, _keys = requests("meter-0")
     place = output
     if kind == "an-archive":
         rows, place = [{"common_name": "meter-0"}], archive
     enroll(directory, place, rows)
+    # Who has the archive takes it away: its keys are there only.
+    (tmp_path / "devices.tar").unlink(missing_ok=True)
     shorter = [{**rows[0], "lifetime": "30d"}]
     outcome = enroll(directory, place, shorter)
     assert [finding.reason for finding in outcome.first] == ["it is valid for 365d, longer than 30d"]
+    (tmp_path / "devices.tar").unlink(missing_ok=True)
     assert not enroll(directory, place, shorter).changed
 
 
