@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,14 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 import pki_samples as samples
+
+
+@pytest.fixture(name="tmp_path")
+def fixture_tmp_path():
+    """In memory where there is such a place: thousands of runs wait for a disk longer than they compute."""
+    place = "/dev/shm" if os.path.isdir("/dev/shm") else None
+    with tempfile.TemporaryDirectory(dir=place) as path:
+        yield Path(path)
 
 
 @pytest.fixture(scope="session", name="template")

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import shutil
 
 import pki_samples as samples
 import pytest
@@ -157,38 +156,6 @@ def test_every_refused_request_is_named_and_none_is_granted(directory):
         "d/mqtt: profile 'root' is unknown: use one of server, client, cluster_node"
     )
     assert serials(directory) == before
-
-
-def test_a_run_that_is_killed_anywhere_loses_nothing_and_issues_nothing_unknown(directory, tmp_path, killed_at):
-    requests = [samples.request("a/mqtt"), samples.request("b/mqtt")]
-    received = tmp_path / "received"
-
-    def issue_and_hand_out(copy):
-        results = samples.issue_at(authority.load(copy), *requests)
-        received.write_text("\n".join(certificates.serial_hex(result.certificate.serial_number) for result in results))
-
-    number, kills, answered_after = 0, 0, 0
-    while True:
-        received.unlink(missing_ok=True)
-        copy = shutil.copytree(directory, tmp_path / f"pki-{number}")
-        killed = killed_at(number, lambda copy=copy: issue_and_hand_out(copy))
-        handed_out = set(received.read_text().split()) if received.exists() else set()
-        loaded = authority.load(copy)
-        with loaded.open_ledger() as book:
-            book.check()
-            known = book.count_leaves()
-        assert handed_out <= serials(copy)
-        assert known in (0, 2)
-        results = samples.issue_at(loaded, *requests)
-        answered_after += known == 2 and killed
-        assert [result.issued for result in results] == [known == 0] * 2
-        assert len(serials(copy)) == 4
-        if not killed:
-            break
-        kills += 1
-        number += 5
-    assert kills > 50
-    assert answered_after > 0
 
 
 def test_two_runs_at_once_issue_one_certificate_for_each_request(directory):
