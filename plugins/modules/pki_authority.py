@@ -250,6 +250,7 @@ rollover:
 
 import datetime as dt
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -275,7 +276,8 @@ def wanted(params: Mapping[str, Any]) -> authority.Wanted:
     """The authority that the parameters describe."""
     return authority.Wanted(
         root=_spec(params, "root"),
-        issuing=_spec(params, "issuing")._replace(
+        issuing=replace(
+            _spec(params, "issuing"),
             constraints=names.parse_constraints(params["permitted_dns"], params["permitted_addresses"]),
         ),
         root_passphrase=passphrase.root(params),

@@ -11,8 +11,7 @@ import contextlib
 import datetime as dt
 import ipaddress
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 from . import certificates, keys, lifetimes, profiles
 from .errors import AuthorityError, RefusedRequestError
@@ -60,22 +59,20 @@ def urls_below(base: str, issuer: str, *, answered: bool) -> Urls:
     )
 
 
-class Spec(NamedTuple):
-    """What a certificate should be; `drift` compares one with it, `None` there means: any will do.
-
-    One is made for each of a million devices, and a tuple takes a tenth of the time of a frozen dataclass.
-    """
+@dataclass(frozen=True)
+class Spec:
+    """What a certificate should be; `drift` compares one with it, `None` there means: any will do."""
 
     profile: profiles.Profile
     common_name: str
-    names: Names = Names()
+    names: Names = field(default_factory=Names)
     organization: str = ""
     lifetime: dt.timedelta | None = None
     key_type: str | None = None
     issuer_key_id: str | None = None
     urls: Urls | None = None
     # Of a CA: what it may certify; empty for anything.
-    constraints: Constraints = Constraints()
+    constraints: Constraints = field(default_factory=Constraints)
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,9 @@ KEY_TYPES = ("ec-p256", "ec-p384", "rsa-3072", "rsa-4096", "ed25519")
 # Encrypted PKCS#8 as OpenSSL writes it has 2,048 PBKDF2 iterations only: the passphrase's length makes up for it.
 PASSPHRASE_MINIMUM = 12
 
-_PEM = re.compile(rb"-----BEGIN (ENCRYPTED )?PRIVATE KEY-----\s([^-]+)-----END (?:ENCRYPTED )?PRIVATE KEY-----")
+_PEM = re.compile(
+    rb"-----BEGIN (ENCRYPTED )?PRIVATE KEY-----\s(.+?)-----END (?:ENCRYPTED )?PRIVATE KEY-----", re.DOTALL
+)
 
 
 # How a SubjectPublicKeyInfo of these types begins; what follows is the key itself.

@@ -17,6 +17,7 @@ import hashlib
 import ipaddress
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 
 from . import build, certificates, der, keys, ledger
 from .names import Names, of_common_name
@@ -47,7 +48,7 @@ class Template:
     def __init__(self, spec: build.Spec, issuer: x509.Certificate, *, now: dt.datetime) -> None:
         """Take everything but the common name, the names and the key from a spec; AuthorityError as in `build`."""
         stand_in = _stand_in(issuer)
-        sample_spec = spec._replace(common_name=_SAMPLE, names=of_common_name(_SAMPLE))
+        sample_spec = replace(spec, common_name=_SAMPLE, names=of_common_name(_SAMPLE))
         unsigned = build.unsigned(sample_spec, keys.generate("ec-p256").public_key(), issuer, now=now)
         sample = unsigned.sign(stand_in, keys.signature_hash(stand_in))
         self._sample = ledger.row(ledger.Entry(certificate=sample, profile=spec.profile.name))
@@ -70,7 +71,7 @@ class Template:
 
     def sign(self, key: keys.PrivateKey, *, serial: int, common_name: str, names: Names, info: bytes) -> bytes:
         """The certificate of `issue` with this serial, in DER."""
-        tbs = self._tbs(der.integer(serial), common_name, names, info)
+        tbs = self._tbs(der.integer(serial), self._validity, common_name, names, info)
         signature = der.element(der.BIT_STRING, b"\0" + keys.sign(key, tbs))
         return der.element(der.SEQUENCE, tbs + self._algorithm + signature)
 
@@ -81,41 +82,32 @@ class Template:
         """
         try:
             tbs = der.elements(der.content(found))[0]
-            version, _serial, algorithm, issuer, _validity, subject, info, extensions = der.elements(der.content(tbs))
-            fits = (
-                (version, algorithm, issuer) == (self._version, self._algorithm, self._issuer)
-                and subject == self._subject_of(common_name)
-                and extensions == self._extensions_of(names, info)
-                and (key_type is None or keys.type_of_info(info) == key_type)
-            )
+            parts = der.elements(der.content(tbs))
+            _version, serial, _algorithm, _issuer, validity, _subject, info, _extensions = parts
+            fits = key_type is None or keys.type_of_info(info) == key_type
         except (IndexError, ValueError):
             return b""
-        return info if fits else b""
+        return info if fits and tbs == self._tbs(serial, validity, common_name, names, info) else b""
 
-    def _tbs(self, serial: bytes, common_name: str, names: Names, info: bytes) -> bytes:
-        return der.element(
-            der.SEQUENCE,
-            self._version
-            + serial
-            + self._algorithm
-            + self._issuer
-            + self._validity
-            + self._subject_of(common_name)
-            + info
-            + self._extensions_of(names, info),
-        )
-
-    def _subject_of(self, common_name: str) -> bytes:
-        return der.element(der.SEQUENCE, self._subject + _relative_name(common_name))
-
-    def _extensions_of(self, names: Names, info: bytes) -> bytes:
+    def _tbs(self, serial: bytes, validity: bytes, common_name: str, names: Names, info: bytes) -> bytes:
+        subject = self._subject + _relative_name(common_name)
         extensions = b"".join(
             [
                 extension if identifier not in _OPEN else _filled(identifier, names=names, info=info)
                 for identifier, extension in self._extensions
             ]
         )
-        return der.element(_EXTENSIONS, der.element(der.SEQUENCE, extensions))
+        return der.element(
+            der.SEQUENCE,
+            self._version
+            + serial
+            + self._algorithm
+            + self._issuer
+            + validity
+            + der.element(der.SEQUENCE, subject)
+            + info
+            + der.element(_EXTENSIONS, der.element(der.SEQUENCE, extensions)),
+        )
 
 
 def _merged(extensions: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
