@@ -95,7 +95,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("count", nargs="?", type=int, default=100_000)
     parser.add_argument("--only", choices=["archive", "folders"])
-    sample.options(parser)
+    sample.add_folder(parser)
     options = parser.parse_args(arguments)
     count, only = options.count, options.only
     with tempfile.TemporaryDirectory(dir=options.folder) as parent:

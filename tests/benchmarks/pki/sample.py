@@ -37,8 +37,8 @@ class Measured:
     processor: float
 
 
-def options(parser: argparse.ArgumentParser) -> None:
-    """The options that all of them have."""
+def add_folder(parser: argparse.ArgumentParser) -> None:
+    """The option that says where what is measured is written."""
     # Not below /tmp, which may be in memory: what is measured by default is what somebody with a disk gets.
     parser.add_argument(
         "--folder",

@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("entries", nargs="?", type=int, default=100_000)
     parser.add_argument("certificates", nargs="?", type=int, default=2_000)
-    sample.options(parser)
+    sample.add_folder(parser)
     options = parser.parse_args(arguments)
     entries, count = options.entries, options.certificates
     with tempfile.TemporaryDirectory(dir=options.folder) as parent:
