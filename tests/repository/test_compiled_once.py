@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-HOSTS = Path(__file__).resolve().parents[2] / "hosts"
+HOSTS = Path(__file__).resolve().parents[1] / "hosts"
 
 
 @pytest.fixture(name="run")
