@@ -217,7 +217,8 @@ def _certificate(pem: bytes, *, source: str) -> Certificate:
         pem=pem,
         subject=fields["subject"],
         issuer=fields["issuer"],
-        serial=fields["serial"],
+        # OpenSSL leaves out octets of zero in front; all else here has 40 digits, so that serials compare as text.
+        serial=fields["serial"].zfill(40),
         not_before=_time(fields["notBefore"]),
         not_after=_time(fields["notAfter"]),
         names=tuple(

@@ -41,9 +41,8 @@ class Identity:
 
     @property
     def serial(self) -> str:
-        """As openssl prints it: whole octets, so a first digit of 0 stays."""
-        digits = f"{self.certificate.serial_number:X}"
-        return digits.zfill(len(digits) + len(digits) % 2)
+        """40 digits, as everywhere."""
+        return f"{self.certificate.serial_number:040X}"
 
     @property
     def key(self) -> bytes:
@@ -75,6 +74,7 @@ class Pki:
         end: dt.timedelta = 30 * DAY,
         ocsp_url: str = "",
         crl_url: str = "",
+        serial: int | None = None,
     ) -> Identity:
         key = ec.generate_private_key(ec.SECP256R1())
         signer = issuer.private_key if issuer else key
@@ -85,7 +85,7 @@ class Pki:
             .issuer_name(issuer.certificate.subject if issuer else subject)
             .public_key(key.public_key())
             # The last six bits clear, as the CA has them: see certificates.random_serial.
-            .serial_number(x509.random_serial_number() >> 6 << 6)
+            .serial_number(x509.random_serial_number() >> 6 << 6 if serial is None else serial)
             .not_valid_before(self.now + start)
             .not_valid_after(self.now + end)
             .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
