@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: firewall_info
 version_added: 1.0.0
-short_description: Tell what listens on a host for MQTT without TLS, and which other firewall is on
+short_description: Tell what listens for MQTT without TLS on a host, and what else a firewall has to know
 author:
   - Bulwark contributors (@bulwark-mqtt)
 description:
@@ -36,6 +36,11 @@ options:
     description: Seconds that a port has for its answer.
     type: float
     default: 1
+  users:
+    description: Names of users to look for.
+    type: list
+    elements: str
+    default: []
 seealso:
   - module: bulwark.mqtt.mqtt_probe
 """
@@ -61,9 +66,16 @@ beside:
   type: list
   elements: str
   sample: []
+unknown_users:
+  description: Those of O(users) that the host does not have.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 """
 
 import contextlib
+import pwd
 import re
 import sys
 from collections.abc import Mapping
@@ -95,6 +107,7 @@ def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
             and any(answers(**item, path=path, timeout=params["timeout"]) for path in ("", _PATH))
         ],
         "beside": [*(["ufw"] if _ufw() else []), *(["firewalld"] if _firewalld() else [])],
+        "unknown_users": [name for name in params["users"] if not _is_user(name)],
     }
 
 
@@ -129,6 +142,14 @@ def _firewalld() -> bool:
     return shown.stdout.strip() == "ActiveState=active"
 
 
+def _is_user(name: str) -> bool:
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
+
+
 def main() -> None:
     """The module."""
     module = AnsibleModule(
@@ -136,6 +157,7 @@ def main() -> None:
             "find": {"type": "bool", "default": True},
             "ignored": {"type": "list", "elements": "int", "default": []},
             "timeout": {"type": "float", "default": 1},
+            "users": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )

@@ -13,6 +13,7 @@ description:
   - Installs the command C(bulwark-tls), which changes the certificates of a host as M(bulwark.mqtt.tls_install) does.
   - The command is the code of this collection's own modules as it is, so that a play and the command cannot differ.
   - It needs nothing but Python's standard library and the C(openssl) program.
+  - Asks the host first what it has. When all is as it is to be, no module starts there.
 author:
   - Bulwark contributors (@bulwark-mqtt)
 extends_documentation_fragment:
@@ -58,38 +59,25 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils import _tool_code
 from ..module_utils._host import cli, files
 from ..module_utils._host.errors import StoreError
 from ..module_utils._module import run
 
-PACKAGE = "bulwark_host"
 # Python writes it when the command runs, and renews it when the code changes.
 _COMPILED = "__pycache__"
-COMMAND = """\
-#!/usr/bin/python3 -I
-# Managed by Ansible, module bulwark.mqtt.tls_tool.
-# Changes the certificates of this host safely; `bulwark-tls --help` says how.
-import sys
-
-sys.path.insert(0, "{directory}")
-
-from {package}.cli import main
-
-raise SystemExit(main())
-"""
 
 
 def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
     """Make the command and its code be those of this collection; HostError when a path is something else."""
     directory, command = params["directory"], params["command"]
-    package = os.path.join(directory, PACKAGE)
+    package = _tool_code.package(directory)
     uid, gid = os.geteuid(), os.getegid()
     wanted: dict[str, files.Entry] = {
         os.path.join(package, name): files.File(source.encode(), 0o644, uid, gid) for name, source in _code().items()
     }
-    wanted[command] = files.File(
-        COMMAND.format(directory=directory, package=PACKAGE).encode(), 0o755, uid, gid
-    )  # the last, so that it never runs code that is not there yet
+    # The last, so that it never runs code that is not there yet.
+    wanted[command] = files.File(_tool_code.command(directory).encode(), 0o755, uid, gid)
     for path in _foreign(package, wanted):
         wanted[path] = None
     before = {path: _observe(path) for path in wanted}

@@ -31,7 +31,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, *ports: int, **params: Any) -> dict[s
     """What the module says of a host on which these ports are reached."""
     sockets = [{"port": port, "address": "127.0.0.1"} for port in ports]
     monkeypatch.setattr(firewall_info, "listening_sockets", lambda _tables, order: sockets)
-    return firewall_info.ensure({"find": True, "ignored": [], "timeout": 1.0, **params}, check_mode=True)
+    return firewall_info.ensure({"find": True, "ignored": [], "timeout": 1.0, "users": [], **params}, check_mode=True)
 
 
 def broker(connection: Any) -> None:
@@ -55,7 +55,7 @@ def test_brokers_are_found_and_others_are_not(
 ):
     found, refuses, other = serve(broker), serve(refusing), serve(web)
     result = asked(monkeypatch, found, refuses, other)
-    assert result == {"changed": False, "plaintext_ports": [found, refuses], "beside": []}
+    assert result == {"changed": False, "plaintext_ports": [found, refuses], "beside": [], "unknown_users": []}
 
 
 def test_a_broker_over_a_websocket_is_found(
@@ -104,3 +104,7 @@ def test_other_firewalls_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert asked(monkeypatch)["beside"] == ["ufw", "firewalld"]
     (tmp_path / "ufw.conf").write_text("ENABLED=no\n", encoding="utf-8")
     assert asked(monkeypatch)["beside"] == ["firewalld"]
+
+
+def test_users_that_are_missing_are_named(monkeypatch: pytest.MonkeyPatch):
+    assert asked(monkeypatch, users=["root", "nobody-of-this-name"])["unknown_users"] == ["nobody-of-this-name"]

@@ -6,8 +6,13 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
 import pytest
-from ansible_collections.bulwark.mqtt.plugins.module_utils import _stack
+from ansible_collections.bulwark.mqtt.plugins.module_utils import _packages, _stack
 from ansible_collections.bulwark.mqtt.plugins.modules import stack_info
 
 SHIPPED = [
@@ -74,34 +79,37 @@ def test_every_capability_says_where_it_is_written():
         assert all(capability.source for capability in software.capabilities.values())
 
 
-# What the programs print on Debian 12 with Mosquitto removed but not purged, and on EL 9.
-DPKG = {
-    "mosquitto": "config-files 2.0.11-1.2+deb12u2\n",
-    "libssl3": "installed 3.0.19-1~deb12u2\n",
-    "libnginx-mod-stream-js": "",
-}
-POLICY = "{name}:\n  Installed: (none)\n  Candidate: {candidate}\n  Version table:\n     9.9.9 500\n"
-APT = {"mosquitto": "2.0.11-1.2+deb12u2", "libssl3": "3.0.22-1~deb12u2", "nginx": "(none)", "libssl4": "5.0"}
+# Debian 12 with Mosquitto removed but not purged, and EL 9.
+DEBIAN = """\
+family debian
+config-files mosquitto 2.0.11-1.2+deb12u2
+installed libssl3 3.0.19-1~deb12u2
+installed libssl3 3.0.19-1~deb12u2
+name mosquitto
+candidate 2.0.11-1.2+deb12u2
+name libssl3
+candidate 3.0.22-1~deb12u2
+name nginx
+name libssl4
+candidate 5.0
+architecture arm64
+"""
+RED_HAT = """\
+family redhat
+package mosquitto is not installed
+installed openssl-libs 3.5.1-4.el9_7
+name mosquitto
+candidate 2.0.22-1.el9
+"""
 
 
-def debian(argv):
-    name = argv[-1]
-    if argv[0] == "dpkg-query":
-        return DPKG.get(name, "")
-    if argv[0] == "apt-cache":
-        return POLICY.format(name=name, candidate=APT[name]) if name in APT else ""
-    assert argv == ["dpkg", "--print-architecture"]
-    return "arm64\n"
-
-
-def red_hat(argv):
-    if argv[0] == "rpm":
-        return "3.5.1-4.el9_7\n" if argv[-1] == "openssl-libs" else f"package {argv[-1]} is not installed\n"
-    return "2.0.22-1.el9\n" if argv[-1] == "mosquitto" else ""
+def report(answer: str, *software: str) -> dict[str, Any]:
+    """What a host is said to have that answers so."""
+    return _packages.report(software, _packages.read(answer.splitlines()))
 
 
 def test_what_is_installed_decides_on_debian_and_else_what_would_be():
-    result = stack_info.ensure({"software": ["mosquitto", "openssl", "nginx"]}, host=stack_info.Debian(debian))
+    result = report(DEBIAN, "mosquitto", "openssl", "nginx")
     assert result["software"] == {
         "mosquitto": {
             "version": "2.0.11",
@@ -116,10 +124,68 @@ def test_what_is_installed_decides_on_debian_and_else_what_would_be():
 
 
 def test_what_is_installed_decides_on_red_hat_and_else_what_would_be():
-    result = stack_info.ensure({"software": ["mosquitto", "openssl"]}, host=stack_info.RedHat(red_hat))
+    result = report(RED_HAT, "mosquitto", "openssl")
     assert result["software"]["mosquitto"]["version"] == "2.0.22"
+    assert result["software"]["mosquitto"]["plugin_directory"] == "/usr/lib64/mosquitto"
     assert result["software"]["openssl"] == {"version": "3.5.1", "installed": "3.5.1-4.el9_7", "candidate": None}
     assert result["capabilities"]["openssl"]["hybrid_groups"]
+
+
+def test_plugins_are_where_a_directory_is_that_exists():
+    there = report(DEBIAN + "directory /usr/lib/mosquitto\n", "mosquitto")
+    assert there["software"]["mosquitto"]["plugin_directory"] == "/usr/lib/mosquitto"
+
+
+def test_a_package_that_could_be_installed_brings_its_capability():
+    offered = report(DEBIAN + "name libnginx-mod-stream-js\ncandidate 0.8\n", "nginx")
+    assert offered["capabilities"]["nginx"]["njs"]
+    assert not report(DEBIAN, "nginx")["capabilities"]["nginx"]["njs"]
+
+
+def test_a_host_without_packages_that_are_known_is_an_error():
+    with pytest.raises(_packages.HostError) as caught:
+        report("", "openssl")
+    assert str(caught.value) == (
+        "neither dpkg-query nor rpm is on this host; stack_info knows the packages of Debian and Red Hat only"
+    )
+
+
+PROGRAMS = {
+    "dpkg-query": r"""printf 'installed libssl3 3.0.19-1~deb12u2\nconfig-files nginx 1.22.1-9\n'; exit 1""",
+    "apt-cache": r"""printf 'libssl3:\n  Installed: 3.0.19\n  Candidate: 3.0.22\n  Version table:\n     9.9 500\n'
+printf 'nginx:\n  Installed: (none)\n  Candidate: (none)\n'""",
+    "dpkg": "echo amd64",
+}
+EL_PROGRAMS = {
+    "rpm": r"""printf 'package nginx is not installed\ninstalled openssl-libs 3.5.1-4.el9\n'; exit 1""",
+    "dnf": r"""printf 'name nginx\ncandidate 1.26.3-1.el9\n\n'""",
+}
+
+
+@pytest.mark.parametrize(
+    ("programs", "openssl", "nginx"),
+    [(PROGRAMS, "3.0.19", None), (EL_PROGRAMS, "3.5.1", "1.26.3")],
+    ids=["debian", "red-hat"],
+)
+def test_the_question_is_one_for_a_posix_shell(
+    tmp_path: Path, programs: dict[str, str], openssl: str, nginx: str | None
+):
+    for name in ("sh", "sed"):
+        (tmp_path / name).symlink_to(shutil.which(name) or name)
+    for name, text in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
+    asked = ("openssl", "nginx")
+    result = subprocess.run(
+        ["sh", "-c", _packages.question(asked)],
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stderr == ""
+    found = report(result.stdout, *asked)["software"]
+    assert (found["openssl"]["version"], found["nginx"]["version"]) == (openssl, nginx)
 
 
 def test_the_choices_of_the_module_are_the_software_of_the_table():

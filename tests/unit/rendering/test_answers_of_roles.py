@@ -26,7 +26,6 @@ DEPLOYING = [
 WITH_DEFAULTS = {
     "__emqx_denied_now",
     "__firewall_found",
-    "__firewall_users",
     "__monitoring_found",
     "__mosquitto_denied_now",
 }
