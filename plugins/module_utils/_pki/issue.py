@@ -214,10 +214,10 @@ def _look_up(book: ledger.Ledger, candidate: _Candidate, *, now: dt.datetime) ->
 
 def _why_none(book: ledger.Ledger, candidate: _Candidate) -> str:
     key = keys.fingerprint(candidate.public_key) if candidate.public_key is not None else ""
-    revoked = book.find(ledger.Filter(key=key, profiles=(candidate.spec.profile.name,), revoked=True))
-    if not revoked:
+    issued = book.issued("key", [key], profile=candidate.spec.profile.name).get(key)
+    if not issued:
         return "no certificate was issued for this key yet"
-    return f"certificate {revoked[-1].serial} was revoked ({revoked[-1].reason})"
+    return f"certificate {issued[-1].serial} was revoked ({issued[-1].reason})"
 
 
 def _sign_due(

@@ -12,27 +12,14 @@ drift and the ledger leave of the speed of signing.
 
 from __future__ import annotations
 
-import datetime as dt
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[3]
-sys.path.insert(0, str(ROOT / ".cache/collections"))
+import sample
+from ansible_collections.bulwark.mqtt.plugins.module_utils._pki import build, issue, keys
+from cryptography.hazmat.primitives import serialization
 
-from ansible_collections.bulwark.mqtt.plugins.module_utils._pki import (  # noqa: E402  (found through the path above)
-    authority,
-    build,
-    issue,
-    keys,
-    profiles,
-)
-from ansible_collections.bulwark.mqtt.plugins.module_utils._pki.passphrase import Passphrase  # noqa: E402
-from cryptography.hazmat.primitives import serialization  # noqa: E402
-
-PASSPHRASE = Passphrase("only for benchmarks", "passphrase")
 POLICY = issue.Policy(lifetimes={})
 
 
@@ -47,27 +34,13 @@ def requests(count: int) -> list[issue.Request]:
     return made
 
 
-def seconds(action: Callable[[], object]) -> float:
-    """How long it takes."""
-    start = time.perf_counter()
-    action()
-    return time.perf_counter() - start
-
-
 def main() -> None:
     """Print one line for each side, and the ratio."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
-    now = dt.datetime.now(dt.UTC)
     batch = requests(count)
     with tempfile.TemporaryDirectory() as parent:
-        wanted = authority.Wanted(
-            root=build.Spec(profile=profiles.get("root"), common_name="Root"),
-            issuing=build.Spec(profile=profiles.get("issuing"), common_name="Issuing"),
-            root_passphrase=PASSPHRASE,
-            issuing_passphrase=PASSPHRASE,
-        )
-        made = authority.create(Path(parent) / "pki", wanted, now=now)
-        signer = made.issuing.unlock(PASSPHRASE)
+        made = sample.create(Path(parent) / "pki")
+        signer = made.issuing.unlock(sample.PASSPHRASE)
         pairs = [
             (
                 build.leaf_spec(profile="client", common_name=request.name, alternative_names=()),
@@ -78,15 +51,15 @@ def main() -> None:
 
         def sign() -> None:
             for spec, public_key in pairs:
-                build.certificate(spec, public_key, signer, now=now)
+                build.certificate(spec, public_key, signer, now=sample.NOW)
 
         def issue_all() -> None:
-            issue.issue(made, batch, policy=POLICY, passphrase=PASSPHRASE, now=now)
+            issue.issue(made, batch, policy=POLICY, passphrase=sample.PASSPHRASE, now=sample.NOW)
 
-        plain, full, again = seconds(sign), seconds(issue_all), seconds(issue_all)
-    print(f"sign only       {count / plain:8.0f} certificates/s")
-    print(f"issue a batch   {count / full:8.0f} certificates/s   ratio {plain / full:.2f}")
-    print(f"nothing to do   {count / again:8.0f} requests/s")
+        plain = sample.measure(sign)
+        sample.say("sign only", count, plain)
+        sample.say("issue a batch", count, sample.measure(issue_all), plain)
+        sample.say("nothing to do", count, sample.measure(issue_all))
 
 
 if __name__ == "__main__":

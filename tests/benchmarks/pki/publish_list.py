@@ -12,33 +12,19 @@ time, which other work on the machine changes little.
 
 from __future__ import annotations
 
-import datetime as dt
 import secrets
 import sqlite3
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[3]
-sys.path.insert(0, str(ROOT / ".cache/collections"))
-
-from ansible_collections.bulwark.mqtt.plugins.module_utils._pki import (  # noqa: E402  (found through the path above)
-    authority,
-    build,
-    certificates,
-    profiles,
-    publish,
-)
-from ansible_collections.bulwark.mqtt.plugins.module_utils._pki.passphrase import Passphrase  # noqa: E402
-
-PASSPHRASE = Passphrase("only for benchmarks", "passphrase")
+import sample
+from ansible_collections.bulwark.mqtt.plugins.module_utils._pki import certificates, publish
 
 
-def revoke(path: Path, count: int, *, issuer: str, now: dt.datetime) -> None:
+def revoke(path: Path, count: int, *, issuer: str) -> None:
     """Put revoked certificates into the ledger without signing any: publishing reads no certificate of a client."""
-    seconds = int(now.timestamp())
+    seconds = int(sample.NOW.timestamp())
     rows = (
         (f"{secrets.randbits(158):040X}", issuer, seconds, seconds + 86400 * 300, seconds, secrets.token_hex(32))
         for _number in range(count)
@@ -54,35 +40,20 @@ def revoke(path: Path, count: int, *, issuer: str, now: dt.datetime) -> None:
     connection.close()
 
 
-def seconds(action: Callable[[], object]) -> float:
-    """How much processor time it takes."""
-    start = time.process_time()
-    action()
-    return time.process_time() - start
-
-
 def main() -> None:
     """Print one line for each run."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
-    now = dt.datetime.now(dt.UTC).replace(microsecond=0)
     with tempfile.TemporaryDirectory() as parent:
-        wanted = authority.Wanted(
-            root=build.Spec(profile=profiles.get("root"), common_name="Root"),
-            issuing=build.Spec(profile=profiles.get("issuing"), common_name="Issuing"),
-            root_passphrase=PASSPHRASE,
-            issuing_passphrase=PASSPHRASE,
-        )
         directory = Path(parent) / "pki"
-        made = authority.create(directory, wanted, now=now)
-        issuer = certificates.key_id(made.issuing.certificate)
-        revoke(directory / "ledger.sqlite", count, issuer=issuer, now=now)
+        made = sample.create(directory)
+        revoke(directory / "ledger.sqlite", count, issuer=certificates.key_id(made.issuing.certificate))
         settings = publish.Settings(destination=directory / "publish")
 
         def run() -> None:
-            publish.publish(made, settings, passphrase=PASSPHRASE, now=now)
+            publish.publish(made, settings, passphrase=sample.PASSPHRASE, now=sample.NOW)
 
-        print(f"publish {count} entries   {seconds(run):6.2f} s")
-        print(f"nothing to do            {seconds(run):6.2f} s")
+        print(f"publish {count} entries   {sample.measure(run).processor:6.2f} s")
+        print(f"nothing to do            {sample.measure(run).processor:6.2f} s")
 
 
 if __name__ == "__main__":

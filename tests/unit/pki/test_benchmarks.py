@@ -23,6 +23,7 @@ BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks/pki"
         ("devices.py", ["3", "--only", "archive"], ["3 devices, ", "archive: nothing to do"]),
         ("statements.py", ["3", "2"], ["list with 3 entries", "OCSP responses, published"]),
         ("issue_batch.py", ["3"], ["issue a batch", "nothing to do"]),
+        ("publish_list.py", ["3"], ["publish 3 entries", "nothing to do"]),
         ("others.py", ["1", "--only", "openssl"], ["openssl, a shell loop"]),
     ],
 )

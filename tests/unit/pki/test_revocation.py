@@ -157,6 +157,18 @@ def test_a_key_that_was_not_compromised_gets_a_new_certificate(directory):
     assert samples.issue_at(loaded, request)[0].reasons == ()
 
 
+def test_of_several_that_were_revoked_the_last_one_is_named_not_the_one_that_was_valid_longest(directory):
+    request = samples.request()
+    loaded = authority.load(directory)
+    (longer,) = samples.issue_at(loaded, request)
+    shortened = issue.Policy(lifetimes={"server": dt.timedelta(days=10)})
+    (shorter,) = samples.issue_at(loaded, request, policy=shortened)
+    for result in (longer, shorter):
+        revoke(directory, serial=serial_of(result), reason="superseded")
+    (planned,) = issue.plan(loaded, [request], policy=shortened, now=samples.NOW)
+    assert planned.reasons == (f"certificate {serial_of(shorter)} was revoked (superseded)",)
+
+
 @pytest.mark.parametrize("profile", ["server", "client"])
 def test_a_compromised_key_gets_no_certificate_of_any_profile(directory, profile):
     key = keys.generate("ec-p256")
