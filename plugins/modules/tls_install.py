@@ -33,9 +33,55 @@ options:
     type: path
     default: /etc/bulwark/tls
   lineage:
-    description: Name of the lineage.
+    description: Name of the lineage; needed unless O(lineages) is given.
     type: str
-    required: true
+  lineages:
+    description:
+      - Several lineages, in the order given, by one start of the module, which takes most of the time where nothing is
+        to be done.
+      - What an entry does not have is taken from the option of the same name beside it. Where one is refused, those
+        before it are installed and those after it are not.
+    type: list
+    elements: dict
+    suboptions:
+      lineage:
+        description: Name of the lineage.
+        type: str
+        required: true
+      certificate:
+        description: As O(certificate).
+        type: str
+      chain:
+        description: As O(chain).
+        type: str
+      ca:
+        description: As O(ca).
+        type: str
+      roots:
+        description: As O(roots).
+        type: str
+      crl:
+        description: As O(crl).
+        type: str
+      ocsp:
+        description: As O(ocsp).
+        type: str
+      key:
+        description: As O(key).
+        type: path
+      purpose:
+        description: As O(purpose).
+        type: str
+        choices:
+          - server
+          - client
+      names:
+        description: As O(names).
+        type: list
+        elements: str
+      group:
+        description: As O(group).
+        type: str
   certificate:
     description:
       - The certificate as PEM; when it is not given, that of the current version stays.
@@ -112,6 +158,17 @@ EXAMPLES = r"""
     ca: "{{ lookup('ansible.builtin.file', 'roots.crt') }}"
     key: /root/broker.key
 
+- name: Install two certificates
+  bulwark.mqtt.tls_install:
+    ca: "{{ issued.ca }}"
+    lineages:
+      - lineage: mqtt
+        certificate: "{{ issued.certificate }}"
+        chain: "{{ issued.chain }}"
+      - lineage: probe
+        certificate: "{{ issued_to_probe.certificate }}"
+        chain: "{{ issued_to_probe.chain }}"
+
 - name: Replace the stapled response alone
   bulwark.mqtt.tls_install:
     lineage: mqtt
@@ -122,13 +179,19 @@ RETURN = r"""
 version:
   description: Id of the version that is current now; empty in check mode for a certificate that is still to be issued.
   type: str
-  returned: always
+  returned: when O(lineage) is given
   sample: 3f0c6a5d1be92a77
 path:
   description: Directory of the current version, the same for every version.
   type: str
-  returned: always
+  returned: when O(lineage) is given
   sample: /etc/bulwark/tls/mqtt/current
+changed_lineages:
+  description: Names of the lineages that have a new version, or would have in check mode.
+  type: list
+  elements: str
+  returned: always
+  sample: [mqtt]
 activated:
   description: The services that were made to use the new version, or would be in check mode, and how.
   type: list
@@ -157,6 +220,24 @@ from ..module_utils._module import facts_diff, run
 
 def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
     """Make the given material current; HostError when it cannot be."""
+    if params["lineages"] is None:
+        return _installed(params, check_mode=check_mode)
+    results = [
+        _installed(
+            {**params, **{name: value for name, value in item.items() if value is not None}}, check_mode=check_mode
+        )
+        for item in params["lineages"]
+    ]
+    listed = ("changed_lineages", "activated", "recovered", "warnings")
+    return {
+        "changed": any(result["changed"] for result in results),
+        **{name: [item for result in results for item in result[name]] for name in listed},
+        "diff": [result["diff"] for result in results],
+    }
+
+
+def _installed(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
+    """One lineage."""
     target = lineage.Lineage(params["store"], params["lineage"])
     if params["certificate"] is not None and not params["certificate"].strip():
         return _to_be_issued(target, check_mode=check_mode)
@@ -175,6 +256,7 @@ def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
     result = operations.install(target, material, declaration=declaration, check_mode=check_mode)
     return {
         "changed": result.changed,
+        "changed_lineages": [target.name] if result.changed else [],
         "version": result.version,
         "path": target.current,
         "activated": result.activated,
@@ -191,8 +273,16 @@ def _to_be_issued(target: lineage.Lineage, *, check_mode: bool) -> dict[str, Any
         )
     current = lineage.facts(target.read(target.current_version()), source=target.name)
     after = {"certificate": "to be issued"}
-    diff = facts_diff(target.current, current, after)
-    return {"changed": True, "version": "", "path": target.current, "activated": [], "recovered": [], "diff": diff}
+    return {
+        "changed": True,
+        "changed_lineages": [target.name],
+        "version": "",
+        "path": target.current,
+        "activated": [],
+        "recovered": [],
+        "warnings": [],
+        "diff": facts_diff(target.current, current, after),
+    }
 
 
 def _encoded(text: str | None) -> bytes | None:
@@ -207,22 +297,33 @@ def _decoded(text: str) -> bytes:
 
 
 def main() -> None:
+    # What there is to say of a lineage.
+    of_a_lineage: dict[str, Any] = {
+        "certificate": {"type": "str"},
+        "chain": {"type": "str"},
+        "ca": {"type": "str"},
+        "roots": {"type": "str"},
+        "crl": {"type": "str"},
+        "ocsp": {"type": "str"},
+        # The path of a key, not a key.
+        "key": {"type": "path", "no_log": False},
+        "purpose": {"type": "str", "choices": ["server", "client"]},
+        "names": {"type": "list", "elements": "str"},
+        "group": {"type": "str"},
+    }
     module = AnsibleModule(
         argument_spec={
             "store": {"type": "path", "default": lineage.STORE},
-            "lineage": {"type": "str", "required": True},
-            "certificate": {"type": "str"},
-            "chain": {"type": "str"},
-            "ca": {"type": "str"},
-            "roots": {"type": "str"},
-            "crl": {"type": "str"},
-            "ocsp": {"type": "str"},
-            # The path of a key, not a key.
-            "key": {"type": "path", "no_log": False},
-            "purpose": {"type": "str", "choices": ["server", "client"]},
-            "names": {"type": "list", "elements": "str"},
-            "group": {"type": "str"},
+            "lineage": {"type": "str"},
+            "lineages": {
+                "type": "list",
+                "elements": "dict",
+                "options": {"lineage": {"type": "str", "required": True}, **of_a_lineage},
+            },
+            **of_a_lineage,
         },
+        mutually_exclusive=[["lineage", "lineages"]],
+        required_one_of=[["lineage", "lineages"]],
         supports_check_mode=True,
     )
     run(module, ensure)
