@@ -49,8 +49,8 @@ def _question(names: Iterable[str], store: str) -> str:
 def _lineages(lines: Iterable[str]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for line in lines:
-        group, _, path = line.partition(" ")
-        _here, name, _current, file = path.split("/", 3)
+        group, path = line.split(" ", 1)
+        name, file = path.split("/", 3)[1::2]
         lineage = found.setdefault(name, {"group": "", "files": []})
         lineage["files"].append(file)
         if file == _CERTIFICATE:

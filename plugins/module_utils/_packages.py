@@ -78,7 +78,7 @@ def read(lines: Sequence[str]) -> Host:
     directories = []
     family = architecture = name = ""
     for line in lines:
-        word, _, rest = line.strip().partition(" ")
+        word, rest = [*line.strip().split(" ", 1), ""][:2]
         if word == "family":
             family = rest
         elif word == "installed" and re.fullmatch(r"\S+ \d\S*", rest):

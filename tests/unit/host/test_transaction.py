@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import bisect
 import functools
 import os
 import shutil
@@ -18,6 +19,11 @@ from ansible_collections.bulwark.mqtt.plugins.module_utils._host.errors import A
 TRACED = ("_host/transaction.py", "_host/files.py", "/shutil.py")
 KilledAt = Callable[..., bool]
 OWNER = (os.geteuid(), os.getegid())
+
+
+@pytest.fixture(name="tmp_path")
+def fixture_tmp_path(in_memory: Path) -> Path:
+    return in_memory
 
 
 @pytest.fixture(autouse=True)
@@ -175,6 +181,15 @@ def test_a_kill_at_any_statement_leaves_the_old_or_the_new_version_after_recover
     assert number > 200
 
 
+def statements(tmp_path: Path, killed_at: KilledAt) -> int:
+    """The first number at which a run ends by itself."""
+
+    def ends(number: int) -> bool:
+        return not killed_at(number, Host(tmp_path / f"length-{number}").run, within=TRACED)
+
+    return bisect.bisect_left(range(10_000), True, lo=1, key=ends)
+
+
 def test_a_kill_during_the_undo_of_a_failure_leaves_the_old_version_after_recovery(
     tmp_path: Path, killed_at: KilledAt
 ) -> None:
@@ -203,9 +218,7 @@ def test_a_kill_during_the_undo_of_a_failure_leaves_the_old_version_after_recove
 )
 def test_a_kill_during_recovery_is_recovered_in_the_same_way(tmp_path: Path, killed_at: KilledAt, first: int) -> None:
     old, new = outcomes(tmp_path)
-    length = 1
-    while killed_at(length, Host(tmp_path / f"length-{length}").run, within=TRACED):
-        length += 1
+    length = statements(tmp_path, killed_at)
     number = 0
     alive = False
     while not alive:

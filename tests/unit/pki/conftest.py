@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -19,11 +18,8 @@ import pki_samples as samples
 
 
 @pytest.fixture(name="tmp_path")
-def fixture_tmp_path():
-    """In memory where there is such a place: thousands of runs wait for a disk longer than they compute."""
-    place = "/dev/shm" if os.path.isdir("/dev/shm") else None
-    with tempfile.TemporaryDirectory(dir=place) as path:
-        yield Path(path)
+def fixture_tmp_path(in_memory):
+    return in_memory
 
 
 @pytest.fixture(scope="session", name="template")
