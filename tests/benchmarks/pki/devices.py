@@ -7,8 +7,10 @@
     python tests/benchmarks/pki/devices.py [DEVICES] [--only archive|folders] [--folder FOLDER]
 
 The plain loop is what one writes with `cryptography` in an afternoon: a key, a certificate of the same content, both as
-PEM, in one process, nothing recorded and nothing written. Columns: devices a second; processor time for each device, of
-all processes; and both as ratios to the plain loop. With --only, there is no plain loop: to look at the memory.
+PEM, in one process, nothing recorded and nothing written. As many of it as there are cores, at once, say what the cores
+are worth: two that are threads of one are less than twice as fast. Columns: devices a second; processor time for each
+device, of all processes; and both as ratios to the plain loop. With --only, there is no plain loop: to look at the
+memory.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from ansible_collections.bulwark.mqtt.plugins.module_utils._pki import (
     devices,
     keys,
 )
-from ansible_collections.bulwark.mqtt.plugins.module_utils._workers import available
+from ansible_collections.bulwark.mqtt.plugins.module_utils._workers import available, each
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -70,6 +72,15 @@ def plain(signer: build.Signer, count: int) -> None:
         )
         certificate.public_bytes(serialization.Encoding.PEM)
         keys.to_pem(key)
+
+
+def plain_at_once(signer: build.Signer, count: int) -> None:
+    """As many loops as cores, for as many devices together."""
+    processes = available()
+    for _none in each(
+        functools.partial(plain, signer), [count // processes] * processes, processes=processes, error=RuntimeError
+    ):
+        pass
 
 
 def run(source: Path, output: device_files.Output) -> device_run.Run:
@@ -114,6 +125,9 @@ def main(arguments: list[str] | None = None) -> None:
             signer = sample.create(base / "plain").issuing.unlock(sample.PASSPHRASE)
             loop = sample.measure(lambda: plain(signer, count))
             sample.say("plain loop", count, loop)
+            sample.say(
+                "plain loops, one for each core", count, sample.measure(lambda: plain_at_once(signer, count)), loop
+            )
         for kind, output in outputs.items():
             if only in (None, kind):
                 made = sample.create(base / f"pki-{kind}")

@@ -19,7 +19,18 @@ BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks/pki"
 @pytest.mark.parametrize(
     ("script", "arguments", "printed"),
     [
-        ("devices.py", ["3"], ["3 devices, ", "plain loop", "archive: nothing to do", "folders: nothing to do", "MiB"]),
+        (
+            "devices.py",
+            ["3"],
+            [
+                "3 devices, ",
+                "plain loop",
+                "plain loops, one for each core",
+                "archive: nothing to do",
+                "folders: nothing to do",
+                "MiB",
+            ],
+        ),
         ("devices.py", ["3", "--only", "archive"], ["3 devices, ", "archive: nothing to do"]),
         ("statements.py", ["3", "2"], ["list with 3 entries", "OCSP responses, published"]),
         ("issue_batch.py", ["3"], ["issue a batch", "nothing to do"]),
