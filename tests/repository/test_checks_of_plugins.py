@@ -94,6 +94,15 @@ def test_documentation_that_is_not_true_is_found(write: Write, was: str, becomes
     assert finding in everything(write("plugins/modules/thing.py", MODULE.replace(was, becomes)))
 
 
+def test_options_that_are_unpacked_into_the_spec_are_taken(write: Write):
+    unpacking = MODULE.replace(
+        "AnsibleModule(argument_spec=dict(name=dict(), parts=dict()))",
+        'shared: dict = {"parts": {}, "more": {}}\n        AnsibleModule(argument_spec={"name": {}, **shared})',
+    )
+    module = write("plugins/modules/thing.py", unpacking)
+    assert everything(module) == ["thing.py: takes more, which DOCUMENTATION does not name"]
+
+
 def test_documentation_that_does_not_parse_is_found(write: Write):
     module = write("plugins/modules/thing.py", MODULE.replace("short_description: A", "short_description: A: B"))
     assert plugins.undocumented(module)[0].startswith("thing.py: DOCUMENTATION does not parse: mapping values")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,20 +64,32 @@ def untyped_returns(module: Path) -> list[str]:
 
 def argument_spec_names(module: Path) -> set[str] | None:
     """The parameters in the module's own argument_spec; None where it is not written as a literal."""
-    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+    parsed = ast.parse(module.read_text(encoding="utf-8"))
+    shared = {
+        node.target.id: node.value
+        for node in ast.walk(parsed)
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and isinstance(node.value, ast.Dict)
+    }
+    for node in ast.walk(parsed):
         if isinstance(node, ast.Assign):
             called = [getattr(target, "id", "").lower() for target in node.targets]
         else:
             called = [str(getattr(node, "arg", ""))]
-        names = _literal_keys(node.value) if "argument_spec" in called and isinstance(node, _GIVES_VALUE) else None
+        names = (
+            _literal_keys(node.value, shared) if "argument_spec" in called and isinstance(node, _GIVES_VALUE) else None
+        )
         if names is not None:
             return names
     return None
 
 
-def _literal_keys(node: ast.expr) -> set[str] | None:
+def _literal_keys(node: ast.expr, shared: Mapping[str, ast.Dict]) -> set[str] | None:
+    """The keys of a literal, and those of the shared ones that it unpacks by name."""
     if isinstance(node, ast.Dict):
-        return {key.value for key in node.keys if isinstance(key, ast.Constant) and isinstance(key.value, str)}
+        parts = zip(node.keys, node.values, strict=True)
+        unpacked = [shared.get(value.id) for key, value in parts if key is None and isinstance(value, ast.Name)]
+        keys = [*node.keys, *(key for part in unpacked if part for key in part.keys)]
+        return {key.value for key in keys if isinstance(key, ast.Constant) and isinstance(key.value, str)}
     if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "dict":
         return {keyword.arg for keyword in node.keywords if keyword.arg}
     return None
@@ -162,7 +175,7 @@ def filter_names(plugin: Path) -> set[str]:
         if isinstance(node, ast.FunctionDef) and node.name == "filters":
             for returned in ast.walk(node):
                 if isinstance(returned, ast.Return) and returned.value is not None:
-                    names |= _literal_keys(returned.value) or set()
+                    names |= _literal_keys(returned.value, {}) or set()
     return names
 
 
