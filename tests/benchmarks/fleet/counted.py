@@ -21,8 +21,11 @@ description: Writes what each task took, and on how many hosts it ran.
 author: Bulwark contributors (@bulwark-mqtt)
 """
 
-# They run on the controller and start nothing.
-WITHOUT_MODULE = frozenset({"assert", "debug", "set_fact", "include_role", "include_tasks", "meta", "fail"})
+# They run on the controller; those of the second line ask the host's shell, where nothing is to be done.
+WITHOUT_MODULE = frozenset(
+    {"assert", "debug", "set_fact", "include_role", "include_tasks", "meta", "fail", "validate_argument_spec"}
+    | {"debian_packages", "lineage_info", "raw", "stack_info", "tls_tool"}
+)
 
 
 class CallbackModule(CallbackBase):
