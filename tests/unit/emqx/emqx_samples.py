@@ -51,10 +51,23 @@ _PLAY = {
 }
 
 
+def run(directory: Path, play: dict[str, Any], *arguments: str) -> str:
+    """What a play prints that succeeds; it is written into the directory, which is its home."""
+    (directory / "play.yml").write_text(yaml.safe_dump([play]), encoding="utf-8")
+    result = subprocess.run(
+        [Path(sys.executable).with_name("ansible-playbook"), *arguments, directory / "play.yml"],
+        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache/collections"), "HOME": str(directory)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
 def render(directory: Path, variables: dict[str, Any]) -> Rendered:
     """The content of every file of the role by its path; Ansible works in a directory that is empty at first."""
     (directory / "templates").symlink_to(ROLE / "templates")
-    (directory / "play.yml").write_text(yaml.safe_dump([_PLAY]), encoding="utf-8")
     given = {
         **REQUIRED,
         **variables,
@@ -62,16 +75,6 @@ def render(directory: Path, variables: dict[str, Any]) -> Rendered:
         "ansible_python_interpreter": sys.executable,
     }
     (directory / "variables.json").write_text(json.dumps(given), encoding="utf-8")
-    result = subprocess.run(
-        [
-            Path(sys.executable).with_name("ansible-playbook"),
-            *("-i", "localhost,", "-e", f"@{directory}/variables.json", directory / "play.yml"),
-        ],
-        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache/collections"), "HOME": str(directory)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
+    run(directory, _PLAY, "-i", "localhost,", "-e", f"@{directory}/variables.json")
     made: Rendered = json.loads((directory / "files.json").read_text(encoding="utf-8"))
     return made

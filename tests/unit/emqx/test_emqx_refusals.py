@@ -6,13 +6,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 
 import yaml
-from emqx_samples import ROOT
+from emqx_samples import ROOT, run
 
 TASKS = ROOT / "molecule/emqx/tasks/refusals_of_preflight.yml"
 
@@ -32,18 +30,6 @@ def test_preflight_refuses_each_of_them_in_these_words(tmp_path: Path):
         },
         "tasks": [{"name": "Be refused", "ansible.builtin.include_tasks": str(TASKS)}],
     }
-    (tmp_path / "play.yml").write_text(yaml.safe_dump([asking]), encoding="utf-8")
-    result = subprocess.run(
-        [Path(sys.executable).with_name("ansible-playbook"), "-i", "debian13,", tmp_path / "play.yml"],
-        env={
-            **os.environ,
-            "HOME": str(tmp_path),
-            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache/collections"),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
+    printed = run(tmp_path, asking, "-i", "debian13,")
     (loop,) = yaml.safe_load(TASKS.read_text(encoding="utf-8"))
-    assert f"rescued={len(loop['loop'])} " in result.stdout
+    assert f"rescued={len(loop['loop'])} " in printed

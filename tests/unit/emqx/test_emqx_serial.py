@@ -7,15 +7,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from emqx_samples import ROOT
+from emqx_samples import ROOT, run
 
 HOSTS = ("one", "two")
 
@@ -44,18 +42,7 @@ def serial(directory: Path, variables: dict[str, dict[str, Any]]) -> Any:
             }
         ],
     }
-    (directory / "play.yml").write_text(yaml.safe_dump([asking]), encoding="utf-8")
-    result = subprocess.run(
-        [
-            Path(sys.executable).with_name("ansible-playbook"),
-            *("-i", directory / "inventory.yml", directory / "play.yml"),
-        ],
-        env={**os.environ, "HOME": str(directory)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
+    run(directory, asking, "-i", str(directory / "inventory.yml"))
     return json.loads((directory / "serial.json").read_text(encoding="utf-8"))["serial"]
 
 
