@@ -11,9 +11,9 @@ import contextlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from . import authority, build, certificates, keys, ledger
+from . import authority, build, certificates, keys, ledger, template
 from .device_decisions import Decision, Examiner
 from .device_files import CHAIN, COMBINED, KEY, PKCS12, Device, Folders, place
 from .device_rows import Raw
@@ -38,6 +38,14 @@ class Made:
     staged: Any
 
 
+class _Key(NamedTuple):
+    """A public key, and of a key that was generated here its file; the key itself where a format takes it."""
+
+    info: bytes
+    pem: bytes = b""
+    opened: keys.PrivateKey | None = None
+
+
 class Maker:
     """Makes what devices need, in the process that uses it first."""
 
@@ -56,31 +64,42 @@ class Maker:
             if refused:
                 raise self._changed()
             due = [decision for decision in decisions if decision.due]
-            made = [self._device(decision) for decision in due]
+            has = [self._key(decision) for decision in due]
+            rows = self._issue(due, has)
+            devices = [self._device(*parts) for parts in zip(due, has, rows)]
             return Made(
                 count=len(batch),
-                rows=[row for row, _device in made if row],
+                rows=[row for row in rows if row],
                 written=sum(not decision.signs for decision in due),
-                staged=output.stage([device for _row, device in made]) if made else None,
+                staged=output.stage(devices) if devices else None,
             )
 
-    def _device(self, decision: Decision) -> tuple[ledger.Row | None, Device]:
-        name, info = decision.row.common_name, decision.info
-        pem, key = b"", None
+    def _key(self, decision: Decision) -> _Key:
+        if decision.row.csr:
+            return _Key(decision.info)
         if decision.keeps_key:
-            pem, key = self._kept(name)
-        elif not decision.row.csr:
-            key = keys.generate(decision.spec.key_type or self._run.settings.key_type)
-            pem, info = keys.to_pem(key, passphrase=self._passphrase), keys.info(key.public_key())
-        row = self._issue(decision, info) if decision.signs else None
-        return row, Device(name, self._files(name, pem, key, row.der if row else decision.certificate))
+            return _Key(decision.info, *self._kept(decision.row.common_name))
+        key = keys.generate(decision.spec.key_type or self._run.settings.key_type)
+        return _Key(keys.info(key.public_key()), keys.to_pem(key, passphrase=self._passphrase), self._opened(key))
 
-    def _issue(self, decision: Decision, info: bytes) -> ledger.Row:
-        if self._signer is None:
-            raise self._changed()
-        spec = decision.spec
-        form = self._examiner.template(spec)
-        return form.issue(self._signer.key, common_name=spec.common_name, names=spec.names, info=info)
+    def _issue(self, due: Sequence[Decision], has: Sequence[_Key]) -> list[ledger.Row | None]:
+        """The new certificate of each, None for what keeps the one that it has."""
+        rows: list[ledger.Row | None] = [None] * len(due)
+        alike: dict[template.Template, list[int]] = {}
+        for number, decision in enumerate(due):
+            if decision.signs:
+                alike.setdefault(self._examiner.template(decision.spec), []).append(number)
+        for form, numbers in alike.items():
+            subjects = [_subject(due[number].spec, has[number]) for number in numbers]
+            if self._signer is None:
+                raise self._changed()
+            for number, row in zip(numbers, form.issue(self._signer.key, subjects)):
+                rows[number] = row
+        return rows
+
+    def _device(self, decision: Decision, key: _Key, row: ledger.Row | None) -> Device:
+        name = decision.row.common_name
+        return Device(name, self._files(name, key, row.der if row else decision.certificate))
 
     def _kept(self, name: str) -> tuple[bytes, keys.PrivateKey | None]:
         """The key that a device has, encrypted if it is to be; opened only where that takes it."""
@@ -94,18 +113,20 @@ class Maker:
             return found[0], None
         what = settings.key_passphrase.what if settings.key_passphrase else ""
         key = keys.from_pem(found[0], where=where, passphrase=self._passphrase, what=what)
-        return keys.to_pem(key, passphrase=self._passphrase) if encrypt else found[0], key
+        return keys.to_pem(key, passphrase=self._passphrase) if encrypt else found[0], self._opened(key)
 
-    def _files(self, name: str, pem: bytes, key: keys.PrivateKey | None, der: bytes) -> dict[str, bytes]:
-        settings = self._run.settings
+    def _opened(self, key: keys.PrivateKey) -> keys.PrivateKey | None:
+        return key if "pkcs12" in self._run.settings.formats else None
+
+    def _files(self, name: str, key: _Key, der: bytes) -> dict[str, bytes]:
         chain = certificates.der_to_pem(der) + self._examiner.chain
-        files = {KEY: pem} if pem else {}
-        if pem and "combined" in settings.formats:
-            files[COMBINED] = pem + chain
-        if key is not None and "pkcs12" in settings.formats:
+        files = {KEY: key.pem} if key.pem else {}
+        if key.pem and "combined" in self._run.settings.formats:
+            files[COMBINED] = key.pem + chain
+        if key.opened is not None:
             files[PKCS12] = pkcs12.serialize_key_and_certificates(
                 name.encode(),
-                key,
+                key.opened,
                 x509.load_der_x509_certificate(der),
                 self._chain,
                 serialization.BestAvailableEncryption(self._passphrase or b""),
@@ -122,3 +143,7 @@ class Maker:
             f"{self._run.source.name} or {self._run.output.directory} was changed during the run: run again, "
             "with nobody else at work there"
         )
+
+
+def _subject(spec: build.Spec, key: _Key) -> template.Subject:
+    return template.Subject(spec.common_name, spec.names, key.info)

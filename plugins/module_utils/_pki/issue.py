@@ -241,8 +241,8 @@ def _sign_due(
             kind = (spec.profile.name, spec.lifetime, spec.urls)
             if kind not in forms:
                 forms[kind] = template.Template(spec, signer.certificate, now=now)
-            info = keys.info(candidate.public_key)
-            row = forms[kind].issue(signer.key, common_name=spec.common_name, names=spec.names, info=info)
+            subject = template.Subject(spec.common_name, spec.names, keys.info(candidate.public_key))
+            (row,) = forms[kind].issue(signer.key, [subject])
             rows.append(row)
             certificate = x509.load_der_x509_certificate(row.der)
             complete.append(Result(name=result.name, certificate=certificate, reasons=result.reasons))

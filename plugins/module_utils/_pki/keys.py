@@ -10,9 +10,10 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
+import functools
 import hashlib
 import re
-from typing import Union
+from typing import Callable, Union
 
 from .errors import RefusedKeyError
 
@@ -97,13 +98,14 @@ def signature_hash(key: PrivateKey) -> hashes.SHA256 | hashes.SHA384 | None:
     return hashes.SHA256()
 
 
-def sign(key: PrivateKey, content: bytes) -> bytes:
-    """A signature as certificates have it, the same that cryptography's builders make."""
+def signing(key: PrivateKey) -> Callable[[bytes], bytes]:
+    """What makes signatures as certificates have them, the same that cryptography's builders make."""
+    hash_ = signature_hash(key) or hashes.SHA256()
     if isinstance(key, ec.EllipticCurvePrivateKey):
-        return key.sign(content, ec.ECDSA(signature_hash(key) or hashes.SHA256()))
+        return functools.partial(key.sign, signature_algorithm=ec.ECDSA(hash_))
     if isinstance(key, rsa.RSAPrivateKey):
-        return key.sign(content, padding.PKCS1v15(), signature_hash(key) or hashes.SHA256())
-    return key.sign(content)
+        return functools.partial(key.sign, padding=padding.PKCS1v15(), algorithm=hash_)
+    return key.sign
 
 
 def info(key: PublicKey) -> bytes:

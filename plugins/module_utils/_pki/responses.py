@@ -104,7 +104,7 @@ class Signer:
     ) -> None:
         """Sign for this CA; AuthorityError when the delegate itself is not valid now."""
         self._issuer = Issuer(issuer)
-        self._key = delegate_.key
+        self._sign = keys.signing(delegate_.key)
         start, end = crl.window(delegate_.certificate, lifetime=lifetime, now=now)
         builder = ocsp.OCSPResponseBuilder().add_response(
             # Only names the issuer: RFC 9919, section 3.1.
@@ -114,7 +114,7 @@ class Signer:
         sample = (
             builder.responder_id(ocsp.OCSPResponderEncoding.HASH, delegate_.certificate)
             .certificates([delegate_.certificate])
-            .sign(self._key, keys.signature_hash(self._key))
+            .sign(delegate_.key, keys.signature_hash(delegate_.key))
             .public_bytes(serialization.Encoding.DER)
         )
         self._status, envelope = der.elements(der.content(sample))
@@ -129,7 +129,7 @@ class Signer:
         cert_id = self._issuer.cert_id(question.record.serial, question.algorithm)
         single = der.element(der.SEQUENCE, cert_id + _status(question.record) + self._validity)
         data = der.element(der.SEQUENCE, self._responder + self._produced + der.element(der.SEQUENCE, single))
-        signature = der.element(der.BIT_STRING, b"\0" + keys.sign(self._key, data))
+        signature = der.element(der.BIT_STRING, b"\0" + self._sign(data))
         basic = der.element(der.SEQUENCE, data + self._algorithm + signature + self._certificates)
         typed = der.element(der.SEQUENCE, self._type + der.element(der.OCTET_STRING, basic))
         return der.element(der.SEQUENCE, self._status + der.element(_FIRST, typed))

@@ -45,9 +45,12 @@ def spec(**changes):
 
 def made(by, wanted, public_key, serial, now=samples.NOW):
     form = template.Template(wanted, by.certificate, now=now)
-    return form.sign(
-        by.key, serial=serial, common_name=wanted.common_name, names=wanted.names, info=keys.info(public_key)
-    )
+    (signed,) = form.sign(by.key, [serial], [subject(wanted, public_key)])
+    return signed
+
+
+def subject(wanted, public_key):
+    return template.Subject(wanted.common_name, wanted.names, keys.info(public_key))
 
 
 @pytest.mark.parametrize("issuer", keys.KEY_TYPES)
