@@ -250,7 +250,6 @@ rollover:
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -276,8 +275,7 @@ def wanted(params: Mapping[str, Any]) -> authority.Wanted:
     """The authority that the parameters describe."""
     return authority.Wanted(
         root=_spec(params, "root"),
-        issuing=replace(
-            _spec(params, "issuing"),
+        issuing=_spec(params, "issuing")._replace(
             constraints=names.parse_constraints(params["permitted_dns"], params["permitted_addresses"]),
         ),
         root_passphrase=passphrase.root(params),

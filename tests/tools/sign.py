@@ -10,7 +10,6 @@ The certificate goes to standard output. The passphrase comes from the environme
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import datetime as dt
 import os
 import pathlib
@@ -41,12 +40,10 @@ def main() -> int:
     now = dt.datetime.now(dt.UTC) - dt.timedelta(minutes=arguments.minutes_ago)
     ca = authority.load(arguments.directory)
     passphrase = Passphrase(value=os.environ["PKI_PASSPHRASE"], what="PKI_PASSPHRASE")
-    spec = dataclasses.replace(
-        build.leaf_spec(
-            profile=arguments.profile, common_name=arguments.names[0], alternative_names=tuple(arguments.names)
-        ),
-        lifetime=dt.timedelta(minutes=arguments.lifetime_minutes),
+    leaf = build.leaf_spec(
+        profile=arguments.profile, common_name=arguments.names[0], alternative_names=tuple(arguments.names)
     )
+    spec = leaf._replace(lifetime=dt.timedelta(minutes=arguments.lifetime_minutes))
     key = build.public_key_of_request(sys.stdin.read())
     certificate = build.certificate(spec, key, ca.issuing.unlock(passphrase), now=now)
     with authority.locked(ca.directory), ca.open_ledger() as book:

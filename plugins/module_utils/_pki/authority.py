@@ -26,7 +26,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from . import build, certificates, external, keys, ledger, permissions, profiles
@@ -316,7 +316,7 @@ def nth(spec: build.Spec, number: int) -> build.Spec:
     """
     if number == 1:
         return spec
-    return replace(spec, common_name=check_title(f"{spec.common_name} {number}", what="common name"))
+    return spec._replace(common_name=check_title(f"{spec.common_name} {number}", what="common name"))
 
 
 def add(
@@ -447,7 +447,7 @@ def add_root(
     if certified_by is not None:
         urls = build.urls_below(wanted.publish_url, certified_by.name, answered=False)
         signer = certified_by.unlock(wanted.root_passphrase)
-        cross_spec = replace(spec, profile=profiles.get("cross"), urls=urls)
+        cross_spec = spec._replace(profile=profiles.get("cross"), urls=urls)
         cross = build.certificate(cross_spec, key.public_key(), signer, now=now)
     certificate = build.root(spec, key, now=now)
     add(
@@ -459,7 +459,7 @@ def add_root(
 def add_issuing(directory: Path, name: str, wanted: Wanted, root: Ca, *, phase: str, now: dt.datetime) -> None:
     """Add an issuing CA below a root, whose key it takes; hold the lock."""
     urls = build.urls_below(wanted.publish_url, root.name, answered=False)
-    spec = replace(nth(wanted.issuing, int(name.partition("-")[2])), urls=urls)
+    spec = nth(wanted.issuing, int(name.partition("-")[2]))._replace(urls=urls)
     signer = root.unlock(wanted.root_passphrase)
     key = _new_key(directory, spec, wanted.issuing_signer, wanted.issuing_passphrase)
     certificate = build.certificate(spec, key.public_key(), signer, now=now)

@@ -11,7 +11,8 @@ import contextlib
 import datetime as dt
 import ipaddress
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from . import certificates, keys, lifetimes, profiles
 from .errors import AuthorityError, RefusedRequestError
@@ -59,20 +60,20 @@ def urls_below(base: str, issuer: str, *, answered: bool) -> Urls:
     )
 
 
-@dataclass(frozen=True)
-class Spec:
+# A tuple, as Names is.
+class Spec(NamedTuple):
     """What a certificate should be; `drift` compares one with it, `None` there means: any will do."""
 
     profile: profiles.Profile
     common_name: str
-    names: Names = field(default_factory=Names)
+    names: Names = Names()
     organization: str = ""
     lifetime: dt.timedelta | None = None
     key_type: str | None = None
     issuer_key_id: str | None = None
     urls: Urls | None = None
     # Of a CA: what it may certify; empty for anything.
-    constraints: Constraints = field(default_factory=Constraints)
+    constraints: Constraints = Constraints()
 
 
 @dataclass(frozen=True)

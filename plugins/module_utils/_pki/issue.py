@@ -127,8 +127,7 @@ def _candidate(authority_: authority.Authority | None, request: Request, *, poli
     leaf = build.leaf_spec(profile=request.profile, common_name=request.common_name, alternative_names=request.names)
     if authority_:
         leaf = within(leaf, authority_.issuing, given=bool(request.names))
-    spec = replace(
-        leaf,
+    spec = leaf._replace(
         lifetime=policy.lifetimes.get(leaf.profile.name, leaf.profile.lifetime),
         issuer_key_id=authority_.issuing.key_id if authority_ else None,
         urls=policy.urls if leaf.profile.name in profiles.ANSWERED else replace(policy.urls, ocsp=""),
@@ -145,7 +144,7 @@ def within(leaf: build.Spec, issuing: authority.Ca, *, given: bool) -> build.Spe
     if not permitted:
         return leaf
     if not given and leaf.profile.name == "client" and "." not in leaf.common_name:
-        leaf = replace(leaf, names=names.as_urn(leaf.common_name))
+        leaf = leaf._replace(names=names.as_urn(leaf.common_name))
     outside = permitted.outside(leaf.names)
     # OpenSSL and others take a common name with a dot for a host name where no DNS name is beside it.
     if not leaf.names.dns and "." in leaf.common_name and not permitted.permit_dns(leaf.common_name):

@@ -10,11 +10,11 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
-import functools
 import hashlib
 import re
 from typing import Callable, Union
 
+from . import der
 from .errors import RefusedKeyError
 
 with contextlib.suppress(ImportError):  # _module.py says what is missing
@@ -31,9 +31,7 @@ KEY_TYPES = ("ec-p256", "ec-p384", "rsa-3072", "rsa-4096", "ed25519")
 # Encrypted PKCS#8 as OpenSSL writes it has 2,048 PBKDF2 iterations only: the passphrase's length makes up for it.
 PASSPHRASE_MINIMUM = 12
 
-_PEM = re.compile(
-    rb"-----BEGIN (ENCRYPTED )?PRIVATE KEY-----\s(.+?)-----END (?:ENCRYPTED )?PRIVATE KEY-----", re.DOTALL
-)
+_PEM = re.compile(rb"-----BEGIN (ENCRYPTED )?PRIVATE KEY-----\s([^-]+)-----END (?:ENCRYPTED )?PRIVATE KEY-----")
 
 
 # How a SubjectPublicKeyInfo of these types begins; what follows is the key itself.
@@ -79,6 +77,16 @@ def type_of_info(info_: bytes) -> str:
         raise ValueError(str(error)) from error
 
 
+def bits(info_: bytes) -> bytes:
+    """The public key in a SubjectPublicKeyInfo without its algorithm; IndexError when it is none."""
+    for beginning in _BEGINNINGS:
+        if info_.startswith(beginning):
+            return info_[len(beginning) :]
+    _algorithm, found = der.elements(der.content(info_))
+    # The first byte of a bit string says how many bits of the last are unused.
+    return der.content(found)[1:]
+
+
 def check_public(key: object) -> PublicKey:
     """Return a public key that may be certified, KEY_TYPES or RSA from 3072 bits on; RefusedKeyError for the others."""
     key_type = type_of(key)
@@ -102,9 +110,11 @@ def signing(key: PrivateKey) -> Callable[[bytes], bytes]:
     """What makes signatures as certificates have them, the same that cryptography's builders make."""
     hash_ = signature_hash(key) or hashes.SHA256()
     if isinstance(key, ec.EllipticCurvePrivateKey):
-        return functools.partial(key.sign, signature_algorithm=ec.ECDSA(hash_))
+        algorithm, ec_sign = ec.ECDSA(hash_), key.sign
+        return lambda content: ec_sign(content, algorithm)
     if isinstance(key, rsa.RSAPrivateKey):
-        return functools.partial(key.sign, padding=padding.PKCS1v15(), algorithm=hash_)
+        scheme, rsa_sign = padding.PKCS1v15(), key.sign
+        return lambda content: rsa_sign(content, scheme, hash_)
     return key.sign
 
 
@@ -176,22 +186,20 @@ def plain(pem: bytes, *, where: str) -> bytes | None:
     return body if match[1] is None else None
 
 
-def is_of(der: bytes, info_: bytes) -> bool:
+def is_of(private: bytes, info_: bytes) -> bool:
     """Whether a private key in DER is that of a SubjectPublicKeyInfo."""
     # Keys of curves and of RSA have the public key in them (RFC 5915, section 3; RFC 8017, A.1.2): nothing is computed.
-    if info_[-64:] in der:
+    if info_[-64:] in private:
         return True
     try:
-        key = serialization.load_der_private_key(der, None)
+        key = serialization.load_der_private_key(private, None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         return False
     return isinstance(key, _PRIVATE) and info(key.public_key()) == info_
 
 
-def _is_whole_sequence(der: bytes) -> bool:
-    if len(der) < 2 or der[0] != 0x30:
+def _is_whole_sequence(body: bytes) -> bool:
+    try:
+        return body[0] == der.SEQUENCE and der.end(body) == len(body)
+    except IndexError:
         return False
-    if der[1] < 0x80:
-        return len(der) == 2 + der[1]
-    digits = der[1] & 0x7F
-    return len(der) == 2 + digits + int.from_bytes(der[2 : 2 + digits], "big")

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import functools
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -566,6 +567,8 @@ def _issued(row: Sequence[object]) -> Issued:
     )
 
 
+# Of certificates that were issued together, the dates are the same.
+@functools.lru_cache(maxsize=256)
 def _moment(seconds: object) -> dt.datetime:
     return dt.datetime.fromtimestamp(seconds if isinstance(seconds, int) else int(str(seconds)), dt.timezone.utc)
 

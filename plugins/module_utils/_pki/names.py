@@ -11,6 +11,7 @@ import ipaddress
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from .errors import RefusedNameError
 
@@ -22,8 +23,8 @@ _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _TITLE = re.compile(r"[^\x00-\x1f\x7f]{1,64}")
 
 
-@dataclass(frozen=True)
-class Names:
+# A tuple: a device has one, and it is made in a quarter of the time that a dataclass takes.
+class Names(NamedTuple):
     """The subject alternative names of a certificate, canonical, sorted, each one once."""
 
     dns: tuple[str, ...] = ()

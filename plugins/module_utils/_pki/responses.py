@@ -47,7 +47,7 @@ class Issuer:
         """Hash its name and its key (RFC 6960, 4.1.1)."""
         # Version, serial, algorithm, issuer, validity, subject and key;
         name, info = der.elements(der.content(certificate.tbs_certificate_bytes))[5:7]
-        key = der.content(der.elements(der.content(info))[1])[1:]
+        key = keys.bits(info)
         self._names: dict[str, bytes] = {}
         self._key_hashes: dict[str, bytes] = {}
         for algorithm, identifier in _IDENTIFIERS.items():
@@ -69,9 +69,7 @@ class Issuer:
 
         The Base64 of the request can have slashes: on a disk they are folders, and an empty folder name is none.
         """
-        request = self.cert_id(serial, algorithm)
-        for _level in range(4):
-            request = der.element(der.SEQUENCE, request)
+        request = der.nested((der.SEQUENCE,) * 4, self.cert_id(serial, algorithm))
         text = base64.b64encode(request).decode()
         return text if "/" not in text else "/".join(part for part in text.split("/") if part)
 
@@ -129,10 +127,9 @@ class Signer:
         cert_id = self._issuer.cert_id(question.record.serial, question.algorithm)
         single = der.element(der.SEQUENCE, cert_id + _status(question.record) + self._validity)
         data = der.element(der.SEQUENCE, self._responder + self._produced + der.element(der.SEQUENCE, single))
-        signature = der.element(der.BIT_STRING, b"\0" + self._sign(data))
-        basic = der.element(der.SEQUENCE, data + self._algorithm + signature + self._certificates)
-        typed = der.element(der.SEQUENCE, self._type + der.element(der.OCTET_STRING, basic))
-        return der.element(der.SEQUENCE, self._status + der.element(_FIRST, typed))
+        signature = der.nested((der.BIT_STRING, b"\0"), self._sign(data))
+        layers = (der.SEQUENCE, self._status, _FIRST, der.SEQUENCE, self._type, der.OCTET_STRING, der.SEQUENCE)
+        return der.nested(layers, data + self._algorithm + signature + self._certificates)
 
 
 def reasons(

@@ -20,7 +20,6 @@ import hashlib
 import ipaddress
 import itertools
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from . import build, certificates, der, keys, ledger
@@ -60,7 +59,7 @@ class Template:
     def __init__(self, spec: build.Spec, issuer: x509.Certificate, *, now: dt.datetime) -> None:
         """Take everything but the common name, the names and the key from a spec; AuthorityError as in `build`."""
         stand_in = _stand_in(issuer)
-        sample_spec = replace(spec, common_name=_SAMPLE, names=of_common_name(_SAMPLE))
+        sample_spec = spec._replace(common_name=_SAMPLE, names=of_common_name(_SAMPLE))
         unsigned = build.unsigned(sample_spec, keys.generate("ec-p256").public_key(), issuer, now=now)
         sample = unsigned.sign(stand_in, keys.signature_hash(stand_in))
         self._sample = ledger.row(ledger.Entry(certificate=sample, profile=spec.profile.name))
@@ -91,7 +90,7 @@ class Template:
         ]
         signatures = map(keys.signing(key), unsigned)
         return [
-            der.element(der.SEQUENCE, tbs + self._algorithm + der.element(der.BIT_STRING, b"\0" + signature))
+            der.element(der.SEQUENCE, tbs + self._algorithm + der.nested((der.BIT_STRING, b"\0"), signature))
             for tbs, signature in zip(unsigned, list(signatures))
         ]
 
@@ -101,7 +100,8 @@ class Template:
         Its validity may be any, and its key of any type unless one is given.
         """
         try:
-            tbs = der.elements(der.content(found))[0]
+            signed = der.content(found)
+            tbs = signed[: der.end(signed)]
             parts = der.elements(der.content(tbs))
             _version, serial, _algorithm, _issuer, validity, _subject, info, _extensions = parts
             fits = key_type is None or keys.type_of_info(info) == key_type
@@ -126,7 +126,7 @@ class Template:
             + validity
             + der.element(der.SEQUENCE, self._subject + _relative_name(subject.common_name))
             + subject.info
-            + der.element(_EXTENSIONS, der.element(der.SEQUENCE, extensions)),
+            + der.nested((_EXTENSIONS, der.SEQUENCE), extensions),
         )
 
 
@@ -143,15 +143,13 @@ def _filled(identifier: bytes, subject: Subject) -> bytes:
     """One of the extensions that depend on the key or the names."""
     if identifier == _KEY_IDENTIFIER:
         return _KEY_IDENTIFIER_HEAD + _key_identifier(subject.info)
-    value = der.element(der.OCTET_STRING, der.element(der.SEQUENCE, _general_names(subject.names)))
-    return der.element(der.SEQUENCE, _ALTERNATIVE_NAMES + value)
+    layers = (der.SEQUENCE, _ALTERNATIVE_NAMES, der.OCTET_STRING, der.SEQUENCE)
+    return der.nested(layers, _general_names(subject.names))
 
 
 def _key_identifier(info: bytes) -> bytes:
     """SHA-1 over the public key without its algorithm (RFC 5280, 4.2.1.2); it names, it does not protect."""
-    _algorithm, bits = der.elements(der.content(info))
-    # The first byte of a bit string says how many bits of the last are unused.
-    return hashlib.sha1(der.content(bits)[1:], usedforsecurity=False).digest()
+    return hashlib.sha1(keys.bits(info), usedforsecurity=False).digest()
 
 
 def _general_names(names: Names) -> bytes:
@@ -162,8 +160,7 @@ def _general_names(names: Names) -> bytes:
 
 
 def _relative_name(common_name: str) -> bytes:
-    value = der.element(der.UTF8_STRING, common_name.encode())
-    return der.element(der.SET, der.element(der.SEQUENCE, _COMMON_NAME + value))
+    return der.nested((der.SET, der.SEQUENCE, _COMMON_NAME, der.UTF8_STRING), common_name.encode())
 
 
 def _stand_in(issuer: x509.Certificate) -> keys.PrivateKey:

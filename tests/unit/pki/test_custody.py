@@ -200,7 +200,7 @@ def create(directory, token, key_type, **changes):
     goal = samples.wanted()
     goal = replace(
         goal,
-        issuing=replace(goal.issuing, key_type=key_type),
+        issuing=goal.issuing._replace(key_type=key_type),
         issuing_passphrase=PIN,
         **{"issuing_signer": token.signer(), **changes},
     )

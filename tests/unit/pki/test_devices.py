@@ -626,7 +626,7 @@ def test_two_runs_at_once_enrol_each_device_once(directory, output):
 
 def test_devices_stay_within_the_name_constraints_of_the_ca(tmp_path, output):
     wanted = samples.wanted()
-    constrained = replace(wanted.issuing, constraints=names.parse_constraints(["example.com"], []))
+    constrained = wanted.issuing._replace(constraints=names.parse_constraints(["example.com"], []))
     authority.create(tmp_path / "constrained", replace(wanted, issuing=constrained), now=samples.NOW)
     rows = [{"common_name": "meter-0"}, {"common_name": "meter-1", "names": ["meter.example.org"]}]
     assert "item 2: issuing-1 may not certify meter.example.org: its name constraints permit example.com" in refusal(

@@ -29,7 +29,7 @@ PERMITTED = names.parse_constraints(["Example.com", "broker"], ["192.0.2.0/24"])
 
 def constrained(permitted=PERMITTED):
     wanted = samples.wanted()
-    return dataclasses.replace(wanted, issuing=dataclasses.replace(wanted.issuing, constraints=permitted))
+    return dataclasses.replace(wanted, issuing=wanted.issuing._replace(constraints=permitted))
 
 
 @pytest.fixture(scope="session", name="template")

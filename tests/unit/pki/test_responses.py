@@ -31,7 +31,7 @@ SPEC = build.leaf_spec(profile="server", common_name="a.example.com", alternativ
 @pytest.fixture(scope="module", name="issuing", params=["ec-p256", "ec-p384", "ed25519", "rsa-3072"])
 def fixture_issuing(request, tmp_path_factory):
     wanted = samples.wanted()
-    wanted = dataclasses.replace(wanted, issuing=dataclasses.replace(wanted.issuing, key_type=request.param))
+    wanted = dataclasses.replace(wanted, issuing=wanted.issuing._replace(key_type=request.param))
     ca = authority.create(tmp_path_factory.mktemp("answers") / "pki", wanted, now=samples.NOW)
     return ca.issuing.unlock(samples.PASSPHRASE)
 

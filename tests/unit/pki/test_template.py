@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from dataclasses import replace
 
 import pki_samples as samples
 import pytest
@@ -40,7 +39,7 @@ SIGNER = signer()
 
 
 def spec(**changes):
-    return replace(SPEC, issuer_key_id=certificates.key_id(SIGNER.certificate), urls=build.Urls(), **changes)
+    return SPEC._replace(issuer_key_id=certificates.key_id(SIGNER.certificate), urls=build.Urls(), **changes)
 
 
 def made(by, wanted, public_key, serial, now=samples.NOW):
@@ -58,17 +57,17 @@ def subject(wanted, public_key):
     ("key_type", "wanted"),
     [
         pytest.param("ec-p256", SPEC, id="as-short-as-it-gets"),
-        pytest.param("ec-p384", replace(SPEC, urls=URLS), id="long-urls"),
-        pytest.param("ed25519", replace(SPEC, common_name="7" * 64, names=names.of_common_name("7" * 64)), id="a-urn"),
+        pytest.param("ec-p384", SPEC._replace(urls=URLS), id="long-urls"),
+        pytest.param("ed25519", SPEC._replace(common_name="7" * 64, names=names.of_common_name("7" * 64)), id="a-urn"),
         pytest.param(
             "rsa-3072",
-            replace(SPEC, names=names.parse(["b.example.com", "*.a.example.com", "192.0.2.1", "2001:db8::1"])),
+            SPEC._replace(names=names.parse(["b.example.com", "*.a.example.com", "192.0.2.1", "2001:db8::1"])),
             id="several-names",
         ),
-        pytest.param("ec-p256", replace(SPEC, organization="Example Énergie"), id="an-organization"),
-        pytest.param("ec-p256", replace(SPEC, profile=profiles.get("cluster_node")), id="another-profile"),
-        pytest.param("ec-p256", replace(SPEC, lifetime=dt.timedelta(days=1)), id="a-lifetime"),
-        pytest.param("ec-p256", replace(SPEC, lifetime=dt.timedelta(days=36500)), id="longer-than-the-issuer"),
+        pytest.param("ec-p256", SPEC._replace(organization="Example Énergie"), id="an-organization"),
+        pytest.param("ec-p256", SPEC._replace(profile=profiles.get("cluster_node")), id="another-profile"),
+        pytest.param("ec-p256", SPEC._replace(lifetime=dt.timedelta(days=1)), id="a-lifetime"),
+        pytest.param("ec-p256", SPEC._replace(lifetime=dt.timedelta(days=36500)), id="longer-than-the-issuer"),
     ],
 )
 def test_a_certificate_is_to_the_byte_what_the_builder_makes(issuer, key_type, wanted):
@@ -128,7 +127,7 @@ def test_what_does_not_fit_has_drifted_and_what_fits_has_not(changes):
     der = certificates.to_der(certificate)
     assert fits(der, spec())
     assert drift.drift(certificate, spec(), now=samples.NOW) == []
-    changed = replace(spec(), **changes)
+    changed = spec()._replace(**changes)
     assert not fits(der, changed)
     assert drift.drift(certificate, changed, now=samples.NOW) != []
 
