@@ -382,14 +382,12 @@ def _answer(due: Sequence[_Due], answering: responses.Signer, settings: Settings
     """Stage all responses, on all cores; those to staple by serial."""
 
     def answer(start: int) -> list[tuple[str, bytes]]:
-        found = []
+        batch = due[start : start + _BATCH]
+        answers = list(zip(batch, answering.answer([one.question for one in batch])))
         with authority.disk_errors(settings.destination):
-            for one in due[start : start + _BATCH]:
-                der = answering.answer(one.question)
+            for one, der in answers:
                 _stage(f"{settings.destination}/{one.names[0]}", der)
-                if one.question.algorithm == "sha1":
-                    found.append((one.question.record.serial, der))
-        return found
+        return [(one.question.record.serial, der) for one, der in answers if one.question.algorithm == "sha1"]
 
     # Workers have what is due already: they are told where to begin.
     for found in each(answer, range(0, len(due), _BATCH), processes=settings.processes, error=PkiError):

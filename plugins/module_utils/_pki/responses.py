@@ -15,6 +15,7 @@ import base64
 import contextlib
 import datetime as dt
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from . import build, certificates, crl, der, keys, ledger, lifetimes, profiles
@@ -115,21 +116,27 @@ class Signer:
             .sign(delegate_.key, keys.signature_hash(delegate_.key))
             .public_bytes(serialization.Encoding.DER)
         )
-        self._status, envelope = der.elements(der.content(sample))
-        self._type, basic = der.elements(_inside(envelope, levels=2))
+        status, envelope = der.elements(der.content(sample))
+        type_, basic = der.elements(_inside(envelope, levels=2))
         data, self._algorithm, _signature, self._certificates = der.elements(_inside(basic, levels=2))
-        self._responder, _produced, _responses = der.elements(der.content(data))
-        self._produced = _time(now)
+        responder, _produced, _responses = der.elements(der.content(data))
+        self._around = (der.SEQUENCE, status, _FIRST, der.SEQUENCE, type_, der.OCTET_STRING, der.SEQUENCE)
+        self._around_data = (der.SEQUENCE, responder + _time(now), der.SEQUENCE, der.SEQUENCE)
         self._validity = _time(start) + der.element(_FIRST, _time(end))
 
-    def answer(self, question: Question) -> bytes:
-        """A signed response in DER."""
+    def answer(self, questions: Sequence[Question]) -> list[bytes]:
+        """Signed responses in DER; step by step for all of them, as in template.py."""
+        data = [self._data(question) for question in questions]
+        signatures = [self._sign(unsigned) for unsigned in data]
+        return [self._response(*parts) for parts in zip(data, signatures)]
+
+    def _data(self, question: Question) -> bytes:
         cert_id = self._issuer.cert_id(question.record.serial, question.algorithm)
-        single = der.element(der.SEQUENCE, cert_id + _status(question.record) + self._validity)
-        data = der.element(der.SEQUENCE, self._responder + self._produced + der.element(der.SEQUENCE, single))
-        signature = der.nested((der.BIT_STRING, b"\0"), self._sign(data))
-        layers = (der.SEQUENCE, self._status, _FIRST, der.SEQUENCE, self._type, der.OCTET_STRING, der.SEQUENCE)
-        return der.nested(layers, data + self._algorithm + signature + self._certificates)
+        return der.nested(self._around_data, cert_id + _status(question.record) + self._validity)
+
+    def _response(self, data: bytes, signature: bytes) -> bytes:
+        signed = data + self._algorithm + der.nested((der.BIT_STRING, b"\0"), signature) + self._certificates
+        return der.nested(self._around, signed)
 
 
 def reasons(

@@ -80,7 +80,7 @@ def test_a_response_is_what_the_library_builds(issuing, server, algorithm, reaso
     found = record(server, reason=reason, revoked=bool(reason))
     question = responses.Question(record=found, algorithm=algorithm)
     signer = responses.Signer(issuing.certificate, delegate, lifetime=LIFETIME, now=samples.NOW)
-    made = ocsp.load_der_ocsp_response(signer.answer(question))
+    made = ocsp.load_der_ocsp_response(*signer.answer([question]))
     expected = plain(server, issuing.certificate, delegate, found, algorithm)
     produced = expected.tbs_response_bytes.replace(_produced(expected), _produced(made), 1)
     assert made.tbs_response_bytes == produced
@@ -133,11 +133,11 @@ def test_a_response_about_another_certificate_is_made_again(issuing, server):
     issuer = responses.Issuer(issuing.certificate)
     about = [responses.Question(record=record(one), algorithm="sha256") for one in (server, other)]
     asked = {"lifetime": LIFETIME, "now": samples.NOW}
-    assert responses.reasons(signer.answer(about[0]), about[0], issuer, **asked) == []
-    assert responses.reasons(signer.answer(about[1]), about[0], issuer, **asked) == [
+    assert responses.reasons(*signer.answer([about[0]]), about[0], issuer, **asked) == []
+    assert responses.reasons(*signer.answer([about[1]]), about[0], issuer, **asked) == [
         "the response is about another certificate"
     ]
     in_sha1 = dataclasses.replace(about[0], algorithm="sha1")
-    assert responses.reasons(signer.answer(in_sha1), about[0], issuer, **asked) == [
+    assert responses.reasons(*signer.answer([in_sha1]), about[0], issuer, **asked) == [
         "the response is about another certificate"
     ]
