@@ -259,8 +259,8 @@ class Ledger:
                     " ORDER BY rowid",
                     (*some, profile),
                 ).fetchall()
-            for value, *row in rows:
-                found.setdefault(str(value), []).append(_issued(row))
+            for row in rows:
+                found.setdefault(str(row[0]), []).append(_issued(row))
         return found
 
     def certificate(self, serial: str) -> x509.Certificate | None:
@@ -554,9 +554,9 @@ def _record(row: tuple[object, ...]) -> Record:
 
 
 def _issued(row: Sequence[object]) -> Issued:
-    number, serial, not_before, not_after, status, revoked_at, reason, der = row
+    _value, number, serial, not_before, not_after, status, revoked_at, reason, der = row
     return Issued(
-        int(str(number)),
+        number if isinstance(number, int) else int(str(number)),
         str(serial),
         _moment(not_before),
         _moment(not_after),

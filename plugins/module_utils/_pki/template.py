@@ -64,7 +64,9 @@ class Template:
         sample = unsigned.sign(stand_in, keys.signature_hash(stand_in))
         self._sample = ledger.row(ledger.Entry(certificate=sample, profile=spec.profile.name))
         parts = der.elements(der.content(sample.tbs_certificate_bytes))
-        self._version, _serial, self._algorithm, self._issuer, self._validity, subject, _key, extensions = parts
+        self._version, _serial, self._algorithm, issuer_, self._validity, subject, _key, extensions = parts
+        # What names it stands right behind the algorithm, in every certificate.
+        self._issuer = self._algorithm + issuer_
         self._subject = b"".join(der.elements(der.content(subject))[:-1])
         self._extensions = _merged(der.elements(der.content(der.content(extensions))))
 
@@ -102,13 +104,18 @@ class Template:
         try:
             signed = der.content(found)
             tbs = signed[: der.end(signed)]
-            parts = der.elements(der.content(tbs))
-            _version, serial, _algorithm, _issuer, validity, _subject, info, _extensions = parts
+            # Only as far as it takes to find what may differ; that the rest is the same, the comparison says.
+            body, serial_at = der.content(tbs), len(self._version)
+            issuer_at = der.end(body, serial_at)
+            validity_at = issuer_at + len(self._issuer)
+            subject_at = der.end(body, validity_at)
+            info_at = der.end(body, subject_at)
+            info = body[info_at : der.end(body, info_at)]
             fits = key_type is None or keys.type_of_info(info) == key_type
         except (IndexError, ValueError):
             return b""
-        expected = Subject(common_name, names, info)
-        return info if fits and tbs == self._tbs(serial, validity, expected) else b""
+        expected = self._tbs(body[serial_at:issuer_at], body[validity_at:subject_at], Subject(common_name, names, info))
+        return info if fits and tbs == expected else b""
 
     def _tbs(self, serial: bytes, validity: bytes, subject: Subject) -> bytes:
         extensions = b"".join(
@@ -121,7 +128,6 @@ class Template:
             der.SEQUENCE,
             self._version
             + serial
-            + self._algorithm
             + self._issuer
             + validity
             + der.element(der.SEQUENCE, self._subject + _relative_name(subject.common_name))
