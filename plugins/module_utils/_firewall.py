@@ -25,6 +25,17 @@ def complete(rules: Sequence[Mapping[str, Any]], limits: Mapping[str, int]) -> l
     return [_completed(rule, limits, earlier=rules[:number]) for number, rule in enumerate(rules)]
 
 
+def of_listeners(listeners: Iterable[Mapping[str, Any]], prefix: str) -> list[dict[str, Any]]:
+    """A rule for each listener of a service: its port, and its sources where it has some."""
+    return [
+        {
+            "name": f"{prefix}-{listener['port']}",
+            **{key: listener[key] for key in ("port", "sources") if key in listener},
+        }
+        for listener in listeners
+    ]
+
+
 def families(sources: Iterable[Any]) -> dict[str, Any]:
     """Addresses and networks by family as nft names it, without those that are within others, and what is neither."""
     networks, refused = [], []

@@ -8,7 +8,12 @@ import ipaddress
 from typing import Any
 
 import pytest
-from ansible_collections.bulwark.mqtt.plugins.module_utils._firewall import complete, families, listening_sockets
+from ansible_collections.bulwark.mqtt.plugins.module_utils._firewall import (
+    complete,
+    families,
+    listening_sockets,
+    of_listeners,
+)
 
 LIMITS = {"rate": 100, "burst": 500, "ceiling": 16000, "ceiling_per_source": 8000}
 
@@ -156,3 +161,11 @@ def test_a_connection_that_is_no_listener_and_a_host_without_a_family_are_no_mat
 @pytest.mark.parametrize("local", ["127.0.0.53", "::1", "::ffff:127.0.0.1", "fe80::1"])
 def test_a_socket_that_other_hosts_do_not_reach_by_address_is_left_out(local: str) -> None:
     assert listening_sockets([table(of(local, 98))], order="little") == []
+
+
+def test_a_listener_has_a_rule_with_its_port_and_its_sources() -> None:
+    listeners = [{"port": 8883, "sources": ["192.0.2.0/24"], "identity": "certificate"}, {"port": 8443}]
+    assert of_listeners(listeners, "broker") == [
+        {"name": "broker-8883", "port": 8883, "sources": ["192.0.2.0/24"]},
+        {"name": "broker-8443", "port": 8443},
+    ]
