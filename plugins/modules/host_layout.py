@@ -106,7 +106,7 @@ EXAMPLES = r"""
       - {path: /etc/bulwark/metrics, group: metrics, mode: "0750"}
     files:
       - path: /etc/systemd/system/collect.timer
-        content: "{{ lookup('ansible.builtin.template', 'collect.timer.j2') }}"
+        content: "{{ lookup('bulwark.mqtt.template', 'collect.timer.j2') }}"
     units:
       - {name: collect.timer}
 """

@@ -89,12 +89,12 @@ EXAMPLES = r"""
     service: mosquitto
     files:
       - path: /etc/mosquitto/mosquitto.conf
-        content: "{{ lookup('ansible.builtin.template', 'mosquitto.conf.j2') }}"
+        content: "{{ lookup('bulwark.mqtt.template', 'mosquitto.conf.j2') }}"
         group: mosquitto
         mode: "0640"
         activation: restart
       - path: /etc/mosquitto/acl
-        content: "{{ lookup('ansible.builtin.template', 'acl.j2') }}"
+        content: "{{ lookup('bulwark.mqtt.template', 'acl.j2') }}"
         owner: mosquitto
         group: mosquitto
         mode: "0640"

@@ -127,7 +127,7 @@ class Analyst:
         plugin, name = (argument.value for argument in call.args if isinstance(argument, nodes.Const))
         if plugin == "ansible.builtin.file" and (role / "files" / name).is_file():
             return _NOTHING
-        if plugin == "ansible.builtin.template" and not call.kwargs and (role / "templates" / name).is_file():
+        if plugin == "bulwark.mqtt.template" and not call.kwargs and (role / "templates" / name).is_file():
             return self._template(role, name)
         return _OPEN
 
