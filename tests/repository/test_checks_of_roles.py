@@ -167,10 +167,9 @@ def test_tasks_in_the_table_of_contents_are_found(tmp_path: Path, write: Write):
 
 PREFLIGHT = """
     - name: Preflight | Reject mistyped variables
-      ansible.builtin.assert:
-        that: __r_unknown | length == 0
-        fail_msg: "Unknown variables, check the spelling: {{ __r_unknown | join(', ') }}"
-        quiet: true
+      when: __r_unknown | length > 0
+      ansible.builtin.fail:
+        msg: "Unknown variables, check the spelling: {{ __r_unknown | join(', ') }}"
       vars:
         __r_spec: "{{ lookup('ansible.builtin.file', role_path ~ '/meta/argument_specs.yml') | from_yaml }}"
         __r_unknown: >-
@@ -204,8 +203,8 @@ def test_what_a_role_publishes_is_no_mistyped_variable(tmp_path: Path, write: Wr
     ("was", "becomes"),
     [
         pytest.param("'^r_'", "'^other_'", id="the-prefix-of-another-role"),
-        pytest.param("== 0", ">= 0", id="a-condition-that-always-holds"),
-        pytest.param("quiet: true", "quiet: true\n      when: false", id="switched-off"),
+        pytest.param("> 0", "> 99", id="a-condition-that-never-holds"),
+        pytest.param("ansible.builtin.fail", "ansible.builtin.debug", id="only-said"),
     ],
 )
 def test_a_check_for_mistyped_variables_that_checks_nothing_is_found(

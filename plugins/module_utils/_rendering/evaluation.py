@@ -23,6 +23,7 @@ _SUM_OF_NAMES = re.compile(r"\{\{\s*\w+(?:\s*\+\s*\w+)*\s*\}\}")
 _NAME = re.compile(r"\w+")
 _IMPORT = "ansible.builtin.import_tasks"
 _ASSERT = "ansible.builtin.assert"
+_FAIL = "ansible.builtin.fail"
 _THE_HOST = "the host"
 
 
@@ -52,9 +53,10 @@ class Scope:
 
 @dataclass(frozen=True)
 class Rule:
-    """What a role refuses: an assertion among its tasks, with the conditions under which it is made."""
+    """What a role refuses: a failure or an assertion among its tasks, with the conditions under which it is met."""
 
     conditions: tuple[Any, ...]
+    # What is asserted: nothing holds where a task only fails.
     holds: tuple[Any, ...]
     message: str
     variables: Mapping[str, Any]
@@ -138,7 +140,7 @@ class Evaluator:
                 for rule in self._rules(scope.role)
                 if any(
                     needs.open or needs.names & scope.learned
-                    for condition in rule.holds
+                    for condition in (*rule.conditions, *rule.holds)
                     for needs in [self._condition_needs(condition, {**own, **rule.variables}, scope)]
                 )
             ]
@@ -150,7 +152,7 @@ class Evaluator:
         return self._analyst.closure(self._ansible.template(f"{{{{ {condition} }}}}"), variables, role=scope.path)
 
     def _rules(self, role: str) -> list[Rule]:
-        """The assertions in the files that tasks/main.yml imports, in their order."""
+        """The failures and assertions in the files that tasks/main.yml imports, in their order."""
         if role not in self._rules_of_roles:
             tasks = self._roles / role / "tasks"
             imported = [
@@ -161,13 +163,13 @@ class Evaluator:
             self._rules_of_roles[role] = [
                 Rule(
                     conditions=(*conditions, *_listed(task.get("when"))),
-                    holds=_listed(task[_ASSERT]["that"]),
-                    message=task[_ASSERT]["fail_msg"],
+                    holds=_listed(task[_ASSERT]["that"]) if _ASSERT in task else (False,),
+                    message=task[_ASSERT]["fail_msg"] if _ASSERT in task else task[_FAIL]["msg"],
                     variables=task.get("vars", {}),
                 )
                 for name, conditions in imported
                 for task in self._ansible.read(tasks / name)
-                if _ASSERT in task
+                if _ASSERT in task or _FAIL in task
             ]
         return self._rules_of_roles[role]
 

@@ -64,10 +64,9 @@ def typo_check(role: Path) -> list[str]:
     subtracted += f" | difference(__{name}_published)" if publishes else ""
     wanted = {
         "name": "Preflight | Reject mistyped variables",
-        "ansible.builtin.assert": {
-            "that": f"__{name}_unknown | length == 0",
-            "fail_msg": f"Unknown variables, check the spelling: {{{{ __{name}_unknown | join(', ') }}}}",
-            "quiet": True,
+        "when": f"__{name}_unknown | length > 0",
+        "ansible.builtin.fail": {
+            "msg": f"Unknown variables, check the spelling: {{{{ __{name}_unknown | join(', ') }}}}",
         },
         "vars": {
             f"__{name}_spec": _SPEC,

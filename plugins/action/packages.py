@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, Bulwark contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The action `debian_packages`; its documentation is that of the module of this name."""
+"""The action `packages`; its documentation is that of the module of this name."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
+from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 # What dpkg can be asked about; a name with a version, for one, is left to apt.
@@ -25,7 +26,7 @@ class ActionModule(ActionBase):
     TRANSFERS_FILES = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Ask dpkg, and apt where a package is missing."""
+        """Ask dpkg, and apt where a package is missing; dnf on EL."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         _spec, params = self.validate_argument_spec(
             {
@@ -34,16 +35,21 @@ class ActionModule(ActionBase):
                 "policy_rc_d": {"type": "int"},
             }
         )
+        given = task_vars or {}
+        family = given.get("ansible_facts", {}).get("os_family", "")
+        wanted = {"name": params["name"], "state": "present"}
+        if family == "RedHat":
+            return {**result, **self._execute_module("ansible.builtin.dnf", module_args=wanted, task_vars=given)}
+        if family != "Debian":
+            raise AnsibleActionFail(
+                f"the fact os_family is {family or 'not known'}: read it with ansible.builtin.setup or "
+                "bulwark.mqtt.system_facts first; packages are installed on Debian and RedHat"
+            )
         missing, lists = self._look(params["name"])
         if missing or not lists:
-            arguments = {
-                "name": params["name"],
-                "state": "present",
-                "update_cache": True,
-                "cache_valid_time": 86400,
-                **{key: params[key] for key in ("install_recommends", "policy_rc_d") if params[key] is not None},
-            }
-            result.update(self._execute_module("ansible.builtin.apt", module_args=arguments, task_vars=task_vars))
+            options = {key: params[key] for key in ("install_recommends", "policy_rc_d") if params[key] is not None}
+            wanted |= {"update_cache": True, "cache_valid_time": 86400, **options}
+            result.update(self._execute_module("ansible.builtin.apt", module_args=wanted, task_vars=given))
         else:
             result["changed"] = False
         return {**result, "missing": missing}
