@@ -8,12 +8,14 @@ from __future__ import annotations
 import hashlib
 import os
 import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from ansible.plugins.action import ActionBase
+from typing import Any, ClassVar
 
 from ..module_utils import _tool_code
+from ..modules.tls_tool import ARGUMENT_SPEC
+from ..plugin_utils._asking import AskingAction
 
 _SOURCES = Path(__file__).resolve().parents[1] / "module_utils/_host"
 # A line for each entry of the package, but for what Python compiled of it, and for the command; then what is in them.
@@ -24,34 +26,35 @@ find {command} -maxdepth 0 -printf '%y %m %U %G %p\\n' 2>/dev/null
 sha256sum -- {package}/* {command} 2>/dev/null"""
 
 
-class ActionModule(ActionBase):
+class ActionModule(AskingAction):
     """Ansible looks for this name."""
 
-    TRANSFERS_FILES = False
+    argument_spec = ARGUMENT_SPEC
+    nothing_done: ClassVar[Mapping[str, Any]] = {"changed_files": []}
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Ask the host what it has; the module, which brings the code, starts only where that differs."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        _spec, params = self.validate_argument_spec(
-            {
-                # On the host they are paths: what stands for a home there stands for another one here.
-                "directory": {"type": "str", "default": "/usr/local/lib/bulwark"},
-                "command": {"type": "str", "default": "/usr/local/sbin/bulwark-tls"},
-            }
-        )
-        if self._is_in_place(params["directory"], params["command"]):
-            return {**result, "changed": False, "changed_files": [], "diff": []}
-        result.update(self._execute_module(task_vars=task_vars))
-        return result
+    def asked(self, params: Mapping[str, Any]) -> _Tool:
+        """Whether the code and the command are those of this collection."""
+        return _Tool(**params)
 
-    def _is_in_place(self, directory: str, command: str) -> bool:
-        package = _tool_code.package(directory)
+
+@dataclass(frozen=True)
+class _Tool:
+    """Where the code and the command are to be."""
+
+    directory: str
+    command: str
+
+    def question(self) -> str:
+        """What a shell is asked."""
+        package = _tool_code.package(self.directory)
+        return _LOOK.format(package=shlex.quote(package), command=shlex.quote(self.command))
+
+    def is_so(self, lines: Sequence[str]) -> bool:
+        """Whether the answer says that all of it is in place, and nothing else."""
+        package = _tool_code.package(self.directory)
         wanted = {os.path.join(package, name): content for name, content in _tool_code.sources(_SOURCES).items()}
-        wanted[command] = _tool_code.command(directory).encode()
-        # No module: the start of one is what all of this is to save.
-        script = _LOOK.format(package=shlex.quote(package), command=shlex.quote(command))
-        lines = self._low_level_execute_command(script)["stdout_lines"]
+        wanted[self.command] = _tool_code.command(self.directory).encode()
         owner = " ".join(lines[:2])
-        entries = (f"f {'755' if path == command else '644'} {owner} {path}" for path in wanted)
+        entries = (f"f {'755' if path == self.command else '644'} {owner} {path}" for path in wanted)
         contents = (f"{hashlib.sha256(content).hexdigest()}  {path}" for path, content in wanted.items())
         return sorted(lines[2:]) == sorted([*entries, *contents])

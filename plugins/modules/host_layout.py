@@ -133,6 +133,43 @@ from ..module_utils._host import files, process
 from ..module_utils._host.errors import HostError, StoreError
 from ..module_utils._module import run
 
+# The action of this name reads them, too.
+ARGUMENT_SPEC = {
+    "groups": {"type": "list", "elements": "str", "default": []},
+    "directories": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "path": {"type": "path", "required": True},
+            "group": {"type": "str", "default": "root"},
+            "mode": {"type": "str", "default": "0755"},
+        },
+    },
+    "files": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "path": {"type": "path", "required": True},
+            "content": {"type": "str", "required": True},
+            "owner": {"type": "str", "default": "root"},
+            "group": {"type": "str", "default": "root"},
+            "mode": {"type": "str", "default": "0644"},
+            "activation": {"type": "str", "choices": ["none"], "default": "none"},
+        },
+    },
+    "units": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "name": {"type": "str", "required": True},
+            "running": {"type": "bool", "default": True},
+        },
+    },
+}
+
 _UNITS = "/etc/systemd/system/"
 _ROOT = 0
 # Nothing that is there belongs to it.
@@ -229,41 +266,7 @@ def _command(command: Sequence[str]) -> str:
 def main() -> None:
     """The module."""
     module = AnsibleModule(
-        argument_spec={
-            "groups": {"type": "list", "elements": "str", "default": []},
-            "directories": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {
-                    "path": {"type": "path", "required": True},
-                    "group": {"type": "str", "default": "root"},
-                    "mode": {"type": "str", "default": "0755"},
-                },
-            },
-            "files": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {
-                    "path": {"type": "path", "required": True},
-                    "content": {"type": "str", "required": True},
-                    "owner": {"type": "str", "default": "root"},
-                    "group": {"type": "str", "default": "root"},
-                    "mode": {"type": "str", "default": "0644"},
-                    "activation": {"type": "str", "choices": ["none"], "default": "none"},
-                },
-            },
-            "units": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {
-                    "name": {"type": "str", "required": True},
-                    "running": {"type": "bool", "default": True},
-                },
-            },
-        },
+        argument_spec=ARGUMENT_SPEC,
         supports_check_mode=True,
     )
     run(module, ensure)

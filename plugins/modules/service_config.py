@@ -153,6 +153,26 @@ from ..module_utils._host import files, operations
 from ..module_utils._host.errors import StoreError
 from ..module_utils._module import run
 
+# The action of this name reads them, too.
+ARGUMENT_SPEC = {
+    "service": {"type": "str", "required": True},
+    "files": {
+        "type": "list",
+        "elements": "dict",
+        "required": True,
+        "options": {
+            "path": {"type": "path", "required": True},
+            "content": {"type": "str", "no_log": True},
+            "mode": {"type": "str", "default": "0644"},
+            "owner": {"type": "str", "default": "root"},
+            "group": {"type": "str", "default": "root"},
+            "secret": {"type": "bool", "default": False, "no_log": False},
+            "activation": {"type": "str", "choices": ["none", "reload", "restart"], "default": "restart"},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        },
+    },
+}
+
 # fchown leaves the owner alone; a file that exists never equals it.
 _UNKNOWN = -1
 
@@ -213,24 +233,7 @@ def _id(look_up: Callable[[], int], problem: str, *, check_mode: bool) -> int:
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={
-            "service": {"type": "str", "required": True},
-            "files": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
-                    "path": {"type": "path", "required": True},
-                    "content": {"type": "str", "no_log": True},
-                    "mode": {"type": "str", "default": "0644"},
-                    "owner": {"type": "str", "default": "root"},
-                    "group": {"type": "str", "default": "root"},
-                    "secret": {"type": "bool", "default": False, "no_log": False},
-                    "activation": {"type": "str", "choices": ["none", "reload", "restart"], "default": "restart"},
-                    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-                },
-            },
-        },
+        argument_spec=ARGUMENT_SPEC,
         supports_check_mode=True,
     )
     # No content reaches the host's log; in the result only that of secret files is hidden, or there would be no diff.

@@ -217,6 +217,32 @@ from ..module_utils._host import lineage, operations
 from ..module_utils._host.errors import StoreError
 from ..module_utils._module import facts_diff, run
 
+# What there is to say of a lineage.
+_OF_A_LINEAGE: dict[str, Any] = {
+    "certificate": {"type": "str"},
+    "chain": {"type": "str"},
+    "ca": {"type": "str"},
+    "roots": {"type": "str"},
+    "crl": {"type": "str"},
+    "ocsp": {"type": "str"},
+    # The path of a key, not a key.
+    "key": {"type": "path", "no_log": False},
+    "purpose": {"type": "str", "choices": ["server", "client"]},
+    "names": {"type": "list", "elements": "str"},
+    "group": {"type": "str"},
+}
+# The action of this name reads them, too.
+ARGUMENT_SPEC = {
+    "store": {"type": "path", "default": lineage.STORE},
+    "lineage": {"type": "str"},
+    "lineages": {
+        "type": "list",
+        "elements": "dict",
+        "options": {"lineage": {"type": "str", "required": True}, **_OF_A_LINEAGE},
+    },
+    **_OF_A_LINEAGE,
+}
+
 
 def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
     """Make the given material current; HostError when it cannot be."""
@@ -297,31 +323,8 @@ def _decoded(text: str) -> bytes:
 
 
 def main() -> None:
-    # What there is to say of a lineage.
-    of_a_lineage: dict[str, Any] = {
-        "certificate": {"type": "str"},
-        "chain": {"type": "str"},
-        "ca": {"type": "str"},
-        "roots": {"type": "str"},
-        "crl": {"type": "str"},
-        "ocsp": {"type": "str"},
-        # The path of a key, not a key.
-        "key": {"type": "path", "no_log": False},
-        "purpose": {"type": "str", "choices": ["server", "client"]},
-        "names": {"type": "list", "elements": "str"},
-        "group": {"type": "str"},
-    }
     module = AnsibleModule(
-        argument_spec={
-            "store": {"type": "path", "default": lineage.STORE},
-            "lineage": {"type": "str"},
-            "lineages": {
-                "type": "list",
-                "elements": "dict",
-                "options": {"lineage": {"type": "str", "required": True}, **of_a_lineage},
-            },
-            **of_a_lineage,
-        },
+        argument_spec=ARGUMENT_SPEC,
         mutually_exclusive=[["lineage", "lineages"]],
         required_one_of=[["lineage", "lineages"]],
         supports_check_mode=True,

@@ -67,6 +67,12 @@ from ..module_utils._module import run
 # Python writes it when the command runs, and renews it when the code changes.
 _COMPILED = "__pycache__"
 
+# The action of this name reads them, too.
+ARGUMENT_SPEC = {
+    "directory": {"type": "path", "default": "/usr/local/lib/bulwark"},
+    "command": {"type": "path", "default": "/usr/local/sbin/bulwark-tls"},
+}
+
 
 def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
     """Make the command and its code be those of this collection; HostError when a path is something else."""
@@ -139,10 +145,7 @@ def _text(entry: files.Entry) -> str:
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={
-            "directory": {"type": "path", "default": "/usr/local/lib/bulwark"},
-            "command": {"type": "path", "default": "/usr/local/sbin/bulwark-tls"},
-        },
+        argument_spec=ARGUMENT_SPEC,
         supports_check_mode=True,
     )
     run(module, ensure)
