@@ -26,16 +26,15 @@ def run_form(module: AnsibleModule, form: Form) -> None:
         Ansible replaces every occurrence of a secret in a result, so a short password, or one that equals a user's
         name, would corrupt the content. The result holds no password: even the arguments that it repeats are ours.
         """
-        result = ensure(params, form)
+        result = ensure(params, form, existing=_read(params["path"]))
         module.no_log_values.clear()
         return result
 
     run(module, ensure_uncensored)
 
 
-def ensure(params: Mapping[str, Any], form: Form) -> dict[str, Any]:
-    """The content, and how it differs from the existing file."""
-    existing = _read(params["path"])
+def ensure(params: Mapping[str, Any], form: Form, *, existing: str) -> dict[str, Any]:
+    """The content, and how it differs from that of the existing file. Raises PasswordFileError."""
     users = [User(name=user["name"], password=user["password"]) for user in params["users"]]
     rendered = render(form, users=users, existing=existing, iterations=params["iterations"], salt=secrets.token_bytes)
     return {

@@ -104,23 +104,26 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._emqx_users import FORM
 from ..module_utils._password_module import run_form
 
+# The action of this name reads them, too.
+ARGUMENT_SPEC = {
+    "path": {"type": "path", "required": True},
+    "users": {
+        "type": "list",
+        "elements": "dict",
+        "required": True,
+        "options": {
+            "name": {"type": "str", "required": True},
+            "password": {"type": "str", "required": True, "no_log": True},
+        },
+    },
+    "iterations": {"type": "int", "default": 10000},
+}
+
 
 def main() -> None:
     """The module."""
     module = AnsibleModule(
-        argument_spec={
-            "path": {"type": "path", "required": True},
-            "users": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
-                    "name": {"type": "str", "required": True},
-                    "password": {"type": "str", "required": True, "no_log": True},
-                },
-            },
-            "iterations": {"type": "int", "default": 10000},
-        },
+        argument_spec=ARGUMENT_SPEC,
         supports_check_mode=True,
     )
     run_form(module, FORM)

@@ -24,7 +24,8 @@ author: Bulwark contributors (@bulwark-mqtt)
 # They run on the controller; those of the second line ask the host's shell, where nothing is to be done.
 WITHOUT_MODULE = frozenset(
     {"assert", "debug", "set_fact", "include_role", "include_tasks", "meta", "fail", "validate_argument_spec"}
-    | {"debian_packages", "lineage_info", "raw", "stack_info", "tls_tool"}
+    | {"host_layout", "lineage_info", "packages", "raw", "service_config", "stack_info", "system_facts"}
+    | {"emqx_user_file", "mosquitto_password_file", "tls_install", "tls_tool"}
 )
 
 

@@ -1,0 +1,57 @@
+# Copyright: (c) 2026, Bulwark contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This plugin util is PRIVATE to the collection: it can change at any time.
+"""Actions that hash passwords for a broker's file on the controller, which has them, beside what the host has."""
+
+from __future__ import annotations
+
+import base64
+import shlex
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from ansible.errors import AnsibleError
+from ansible.plugins.action import ActionBase
+
+from ..module_utils._host.errors import HostError
+from ..module_utils._password_file import Form
+from ..module_utils._password_module import ensure
+
+_READ, _NONE = "read", "none"
+_LOOK = "if test -e {path}; then base64 -w 0 -- {path} && echo && echo read; else echo none; fi 2>/dev/null"
+# Half a second of a core, which is what the start of a module takes on both sides together: from there on each host
+# hashes its own.
+_MOST_ITERATIONS = 500_000
+
+
+class PasswordAction(ActionBase):  # type: ignore[misc]
+    """An action of a module that returns the content of such a file."""
+
+    TRANSFERS_FILES = False
+
+    argument_spec: ClassVar[Mapping[str, Any]]
+    form: ClassVar[Form]
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Read the host's file by its shell; the module starts where that does not do, or would take longer."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        try:
+            _validated, params = self.validate_argument_spec(self.argument_spec)
+            if len(params["users"]) * params["iterations"] <= _MOST_ITERATIONS:
+                return {**result, **ensure(params, self.form, existing=self._existing(params["path"]))}
+        except (AnsibleError, HostError, ValueError):
+            # The module says what is wrong, in its own words.
+            pass
+        return {**result, **self._execute_module(task_vars=task_vars)}
+
+    def _existing(self, path: str) -> str:
+        """The content of the file, nothing where there is none; ValueError for another answer."""
+        # No module: the start of one takes longer than what it does.
+        lines = self._low_level_execute_command(_LOOK.format(path=shlex.quote(path)))["stdout_lines"]
+        if lines == [_NONE]:
+            return ""
+        content, said = lines
+        if said != _READ:
+            raise ValueError(said)
+        return base64.b64decode(content, validate=True).decode(errors="replace")
