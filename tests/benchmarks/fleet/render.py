@@ -52,7 +52,7 @@ forks = 25
 any_unparsed_is_failed = true
 """
 ROLES = ("tls_store", "firewall", "mosquitto", "nginx_stream")
-LOOKUP = re.compile(r"\{\{ lookup\('ansible\.builtin\.(template|file)', '([\w./-]+)'(, rstrip=false)?\) \}\}")
+LOOKUP = re.compile(r"\{\{ lookup\('[a-z]+\.[a-z]+\.(template|file)', '([\w./-]+)'(, rstrip=false)?\) \}\}")
 
 
 @dataclass(frozen=True)
