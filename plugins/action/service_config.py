@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from ..module_utils._host import descriptor, operations
+from ..module_utils._host.errors import StoreError
 from ..module_utils._host_question import Host, Unit
 from ..modules.service_config import ARGUMENT_SPEC
 from ..plugin_utils._asking import AskingAction
@@ -35,7 +35,8 @@ class ActionModule(AskingAction):
         if len(described) != 1 or any(item["content"] is None for item in there):
             return None
         try:
-            unit = Unit(str(json.loads(described[0])["unit"]))
-        except (ValueError, KeyError, TypeError):
+            unit = descriptor.parse(described[0].encode(), source=descriptor.path_of(params["service"])).unit
+        except StoreError:
+            # The module refuses it, in its own words.
             return None
-        return Host(files=params["files"], units=[unit], journals=operations.HOST_STATE.journals)
+        return Host(files=params["files"], units=[Unit(unit)], journals=operations.HOST_STATE.journals)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from ..module_utils._host import lineage
 from ..module_utils._lineage_question import Versions
-from ..modules.tls_install import ARGUMENT_SPEC
+from ..modules.tls_install import ARGUMENT_SPEC, each
 from ..plugin_utils._asking import AskingAction
 
 # All that a version of a certificate is made of but for its key; what else can be said has to be looked at on the host.
@@ -30,14 +30,10 @@ class ActionModule(AskingAction):
         """Whether each of several lineages of the host's own store has what is given, and no transaction is open."""
         if params["store"] != lineage.STORE or params["lineage"] or not params["lineages"]:
             return None
-        together = {name: value for name, value in params.items() if name not in ("store", "lineage", "lineages")}
-        items = [
-            {**together, **{name: value for name, value in item.items() if value is not None}}
-            for item in params["lineages"]
-        ]
+        items = each(params)
         return Versions(items) if all(map(_askable, items)) else None
 
 
 def _askable(item: Mapping[str, Any]) -> bool:
     given = {name for name, value in item.items() if value is not None}
-    return given == {"lineage", *_NEEDED, *_GIVEN} and all(item[name] for name in _NEEDED)
+    return given == {"store", "lineages", "lineage", *_NEEDED, *_GIVEN} and all(item[name] for name in _NEEDED)

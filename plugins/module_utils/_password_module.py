@@ -16,6 +16,17 @@ from ._host.errors import HostError
 from ._module import run
 from ._password_file import Form, User, render
 
+# The users, as a parameter of each of them.
+USERS = {
+    "type": "list",
+    "elements": "dict",
+    "required": True,
+    "options": {
+        "name": {"type": "str", "required": True},
+        "password": {"type": "str", "required": True, "no_log": True},
+    },
+}
+
 
 def run_form(module: AnsibleModule, form: Form) -> None:
     """Return the content for `users` with `iterations`, and how it differs from the file at `path`."""

@@ -103,20 +103,12 @@ reasons:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._mosquitto_passwords import FORM
-from ..module_utils._password_module import run_form
+from ..module_utils._password_module import USERS, run_form
 
 # The action of this name reads them, too.
 ARGUMENT_SPEC = {
     "path": {"type": "path", "required": True},
-    "users": {
-        "type": "list",
-        "elements": "dict",
-        "required": True,
-        "options": {
-            "name": {"type": "str", "required": True},
-            "password": {"type": "str", "required": True, "no_log": True},
-        },
-    },
+    "users": USERS,
     "iterations": {"type": "int", "default": 1000},
 }
 

@@ -248,18 +248,20 @@ def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
     """Make the given material current; HostError when it cannot be."""
     if params["lineages"] is None:
         return _installed(params, check_mode=check_mode)
-    results = [
-        _installed(
-            {**params, **{name: value for name, value in item.items() if value is not None}}, check_mode=check_mode
-        )
-        for item in params["lineages"]
-    ]
+    results = [_installed(item, check_mode=check_mode) for item in each(params)]
     listed = ("changed_lineages", "activated", "recovered", "warnings")
     return {
         "changed": any(result["changed"] for result in results),
         **{name: [item for result in results for item in result[name]] for name in listed},
         "diff": [result["diff"] for result in results],
     }
+
+
+def each(params: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The parameters of each of several lineages: what an entry does not have is taken from beside it."""
+    return [
+        {**params, **{name: value for name, value in item.items() if value is not None}} for item in params["lineages"]
+    ]
 
 
 def _installed(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:

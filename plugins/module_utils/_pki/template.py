@@ -90,10 +90,10 @@ class Template:
         unsigned = [
             self._tbs(der.integer(serial), self._validity, subject) for serial, subject in zip(serials, subjects)
         ]
-        signatures = map(keys.signing(key), unsigned)
+        signatures = list(map(keys.signing(key), unsigned))
         return [
             der.element(der.SEQUENCE, tbs + self._algorithm + der.nested((der.BIT_STRING, b"\0"), signature))
-            for tbs, signature in zip(unsigned, list(signatures))
+            for tbs, signature in zip(unsigned, signatures)
         ]
 
     def fits(self, found: bytes, *, common_name: str, names: Names, key_type: str | None = None) -> bytes:
