@@ -61,31 +61,46 @@ class ActionModule(ActionBase):
             facts=Path(params["facts"]),
             release_variable=params["release_variable"],
         )
-        hosts = [tree.host(name, files, key=params["digest_key"]) for name, files in fleet.files().items()]
-        new = [host.name for host in hosts if not (directory / host.name).is_dir()]
+        hosts = fleet.compared(directory, key=params["digest_key"])
+        new = [host.host for host in hosts if host.new]
         removed = tree.gone(directory, task_vars["groups"]["all"])
-        changes = [change for host in hosts for change in tree.changes(directory, host)]
-        if check_mode:
-            changed = any(not tree.is_current(directory, host) for host in hosts)
-        else:
-            changed = sum(tree.write(directory, host) for host in hosts) > 0
+        changes = [change for host in hosts for change in host.changes]
+        wanted = [host.wanted for host in hosts if host.wanted is not None]
+        if not check_mode:
+            _write(directory, wanted)
             for name in removed:
                 tree.remove(directory, name)
         return {
-            "changed": changed or bool(removed),
-            "hosts": [host.name for host in hosts],
-            "new_hosts": sorted(new),
+            "changed": bool(wanted or removed),
+            "hosts": [host.host for host in hosts],
+            "new_hosts": new,
             "removed_hosts": removed,
             "summary": review.summary(changes, new=new, removed=removed),
             "diff": review.differences(changes),
         }
 
 
+def _write(directory: Path, hosts: Sequence[tree.Host]) -> None:
+    """Write all of them, or some and raise RenderError: which ones, the next run finds out."""
+
+    def write(start: int) -> None:
+        for host in hosts[start : start + _SHARE]:
+            tree.write(directory, host)
+
+    # Workers know the hosts from this process and are only told which of them are theirs.
+    for _written in each(write, range(0, len(hosts), _SHARE), processes=available(), error=RenderError):
+        pass
+
+
 def ansible(loader: DataLoader) -> Ansible:
     """What is asked of Ansible, with its templates and files."""
 
+    # One for all: it keeps the filters and tests that it has looked up.
+    one = Templar(loader=loader)
+
     def templar(variables: Mapping[str, Any]) -> Templar:
-        return Templar(loader=loader, variables=dict(variables))
+        one.available_variables = dict(variables)
+        return one
 
     return Ansible(
         evaluate=lambda value, variables: templar(variables).template(value),
@@ -120,30 +135,35 @@ class _Fleet:
         self._plays = tuple(wiring.plays(_PLAYBOOK, lambda name: ansible.read(_COLLECTION / "playbooks" / name)))
         self._members = {play.name: self._hosts(play) for play in self._plays}
         self._raw: dict[str, dict[str, Any]] = {}
+        self._recorded: dict[str, Mapping[str, Any]] = {}
         self._watched: list[Any] | None = None
 
-    def files(self) -> dict[str, list[File]]:
-        """What is written on each host. Raises RenderError with all hosts that cannot be rendered."""
-        found: dict[str, list[File]] = {}
+    def compared(self, directory: Path, *, key: str) -> list[tree.Comparison]:
+        """What is written on each host beside what is there. Raises RenderError with all that cannot be rendered."""
+        found: list[tree.Comparison] = []
         problems: dict[str, list[str]] = {}
         shares = _shares(self._wanted.intersection(*[self._all_members()]))
-        for rendered, refused in each(self._share, shares, processes=available(), error=RenderError):
-            found.update(rendered)
+
+        def share(names: Sequence[str]) -> tuple[list[tree.Comparison], dict[str, str]]:
+            return self._share(names, directory, key)
+
+        for rendered, refused in each(share, shares, processes=available(), error=RenderError):
+            found += rendered
             for name, problem in refused.items():
                 problems.setdefault(problem, []).append(name)
         if problems:
             told = sorted((sorted(names), problem) for problem, names in problems.items())
             raise RenderError("\n".join(f"{review.hosts(names)}: {problem}" for names, problem in told))
-        return dict(sorted(found.items()))
+        return sorted(found, key=lambda host: host.host)
 
-    def _share(self, names: Sequence[str]) -> tuple[dict[str, list[File]], dict[str, str]]:
+    def _share(self, names: Sequence[str], directory: Path, key: str) -> tuple[list[tree.Comparison], dict[str, str]]:
         """What is written on each of these hosts, and why some cannot be rendered."""
         # A worker has it off; templates leave cycles.
         gc.enable()
-        rendered, refused = {}, {}
+        rendered, refused = [], {}
         for name in names:
             try:
-                rendered[name] = self._files(name)
+                rendered.append(tree.compare(directory, tree.host(name, self._files(name), key=key)))
             except (RenderError, AnsibleError) as error:
                 refused[name] = str(error)
         return rendered, refused
@@ -156,17 +176,16 @@ class _Fleet:
         return frozenset(wiring.matching(str(pattern), self._groups))
 
     def _files(self, name: str) -> list[File]:
-        recorded = self._record(name)
         return [
             file
             for play in self._plays
             if name in self._members[play.name]
             for use in self._evaluator.uses(play, self._host(name))
-            for file in self._evaluator.files(self._scope(play, use, name, recorded))
+            for file in self._evaluator.files(self._scope(play, use, name))
         ]
 
-    def _scope(self, play: wiring.Play, use: wiring.RoleUse, name: str, recorded: Mapping[str, Any]) -> Scope:
-        known = answers.answers(use.name, recorded, template=self._ansible.template)
+    def _scope(self, play: wiring.Play, use: wiring.RoleUse, name: str) -> Scope:
+        known = answers.answers(use.name, self._recorded[name], template=self._ansible.template)
         scope = self._evaluator.scope(play, use, self._host(name), known)
         if use.name == "monitoring" and "server" in self._evaluator.value("monitoring_parts", scope):
             return self._evaluator.scope(play, use, self._host(name), {**known, "__monitoring_seen": self._seen()})
@@ -191,18 +210,19 @@ class _Fleet:
 
     def _host(self, name: str) -> dict[str, Any]:
         if name not in self._raw:
-            variables = {**self._hostvars.raw_get(name), "hostvars": self._hostvars}
-            variables["ansible_facts"] = self._record(name)["facts"]
+            variables = dict(self._hostvars.raw_get(name))
+            self._recorded[name] = self._record(name, variables.get(self._release_variable))
+            variables.update(hostvars=self._hostvars, ansible_facts=self._recorded[name]["facts"])
             self._raw[name] = variables
         return self._raw[name]
 
-    def _record(self, name: str) -> Mapping[str, Any]:
+    def _record(self, name: str, release: Any) -> Mapping[str, Any]:
         """What a host was found to be, else what its release says. Raises RenderError where neither is known."""
         path = self._facts / f"{name}.json"
         try:
             return dict(json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
-            release = self._hostvars.raw_get(name).get(self._release_variable)
+            pass
         except ValueError as error:
             raise RenderError(f"{path}: is no JSON ({error}); run bulwark.mqtt.record again") from error
         if release is None:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, Bulwark contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lookup `template`: that of ansible-core, without the copy of everything that a host has for each file."""
+"""The lookup `template`: that of ansible-core, without what it does anew for each file."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ author:
   - Bulwark contributors (@bulwark-mqtt)
 description:
   - Does what P(ansible.builtin.template#lookup) does, which it calls, and takes its options.
-  - That lookup copies all variables of the host for each file, in depth, which takes longer than the file itself. This
-    one gives it variables of which only the names are copied.
+  - That lookup copies all variables of the host for each file, in depth, and searches the disk for each filter of each
+    file, which take longer than the file itself. This one gives it variables of which only the names are copied, and
+    keeps what was found for the next file.
 options:
   _terms:
     description:
@@ -45,8 +46,13 @@ _raw:
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import lookup_loader
 from ansible.plugins.lookup import LookupBase
+from ansible.template import Templar
+
+# Those that no lookup uses at the moment, by where they look for files: a template can look up another one.
+_FREE: dict[tuple[DataLoader, tuple[str, ...]], Templar] = {}
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]
@@ -54,9 +60,34 @@ class LookupModule(LookupBase):  # type: ignore[misc]
 
     def run(self, terms: Sequence[str], variables: Mapping[str, Any] | None = None, **options: Any) -> list[Any]:
         """The content of each file."""
-        lookup = lookup_loader.get("ansible.builtin.template", loader=self._loader, templar=self._templar)
-        found: list[Any] = lookup.run(terms, variables=_Shallow(variables or {}), **options)
+        templar = _Keeping(self._loader)
+        lookup = lookup_loader.get("ansible.builtin.template", loader=self._loader, templar=templar)
+        try:
+            found: list[Any] = lookup.run(terms, variables=_Shallow(variables or {}), **options)
+        finally:
+            _FREE.update(templar.used)
         return found
+
+
+class _Keeping(Templar):  # type: ignore[misc]
+    """Gives templars that were used before: such a one has found the filters and tests that files have in common."""
+
+    def __init__(self, loader: DataLoader) -> None:
+        super().__init__(loader=loader)
+        self._of = loader
+        self.used: dict[tuple[DataLoader, tuple[str, ...]], Templar] = {}
+
+    def copy_with_new_env(
+        self, *, searchpath: Sequence[str], available_variables: Mapping[str, Any], **context: Any
+    ) -> Templar:
+        """One for the files below this path."""
+        key = (self._of, tuple(searchpath))
+        templar = self.used.get(key) or _FREE.pop(key, None)
+        if templar is None:
+            templar = super().copy_with_new_env(searchpath=searchpath, **context)
+        self.used[key] = templar
+        templar.available_variables = available_variables
+        return templar
 
 
 class _Shallow(dict[str, Any]):

@@ -10,6 +10,7 @@ Where a template could read what its text does not name, it is said to be `open`
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,11 @@ class Needs:
 
     names: frozenset[str] = frozenset()
     open: bool = False
+
+    @functools.cached_property
+    def ordered(self) -> tuple[str, ...]:
+        """The names in an order that is always the same."""
+        return tuple(sorted(self.names))
 
     def __or__(self, other: Needs) -> Needs:
         return Needs(self.names | other.names, self.open or other.open)
@@ -60,10 +66,13 @@ class Analyst:
 
     def closure(self, value: Any, variables: Mapping[str, Any], *, role: Path) -> Needs:
         """What `value` needs, and what the variables need that it names."""
-        found = self.needs(value, role=role)
+        return self.reached(self.needs(value, role=role), variables, role=role)
+
+    def reached(self, needs: Needs, variables: Mapping[str, Any], *, role: Path) -> Needs:
+        """These, and what the variables need that they name."""
         seen: set[str] = set()
-        waiting = list(found.names)
-        is_open = found.open
+        waiting = list(needs.names)
+        is_open = needs.open
         while waiting and not is_open:
             name = waiting.pop()
             if name in seen:

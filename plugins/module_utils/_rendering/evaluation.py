@@ -6,24 +6,24 @@
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from . import manifest
 from .dependencies import Analyst, Needs
 from .errors import RenderError
-from .memo import Memo
+from .rules import Rule, rules
+from .stamps import Numbers, Stamps
 from .wiring import Play, RoleUse
 
 _SUM_OF_NAMES = re.compile(r"\{\{\s*\w+(?:\s*\+\s*\w+)*\s*\}\}")
 _NAME = re.compile(r"\w+")
-_IMPORT = "ansible.builtin.import_tasks"
-_ASSERT = "ansible.builtin.assert"
-_FAIL = "ansible.builtin.fail"
+# Where a lookup searches for files.
+_PLACES = frozenset({"ansible_search_path", "role_path"})
 _THE_HOST = "the host"
 
 
@@ -47,19 +47,9 @@ class Scope:
     role: str
     path: Path
     variables: Mapping[str, Any]
+    stamps: Stamps
     # Names of those that the role would have learned on the host.
     learned: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class Rule:
-    """What a role refuses: a failure or an assertion among its tasks, with the conditions under which it is met."""
-
-    conditions: tuple[Any, ...]
-    # What is asserted: nothing holds where a task only fails.
-    holds: tuple[Any, ...]
-    message: str
-    variables: Mapping[str, Any]
 
 
 class Evaluator:
@@ -70,34 +60,37 @@ class Evaluator:
         self._roles = roles
         self._extra = extra
         self._analyst = Analyst()
-        self._memo = Memo(trusted=ansible.trusted)
+        self._numbers = Numbers(trusted=ansible.trusted)
+        self._results: dict[Hashable, Any] = {}
         self._files_of_roles: dict[tuple[str, str], Mapping[str, Any]] = {}
-        self._rules_of_roles: dict[str, list[Rule]] = {}
-        self._reading_rules: dict[str, list[Rule]] = {}
+        self._files_of_plays: dict[tuple[str, str], Mapping[str, Any]] = {}
+        self._rules_of_roles: dict[str, list[tuple[Rule, Needs]]] = {}
 
     def uses(self, play: Play, host: Mapping[str, Any]) -> Iterator[RoleUse]:
         """The roles of a play that run on a host."""
         for use in play.roles:
-            variables = self.scope(play, use, host, {}).variables
-            if all(self._holds(condition, variables, use.name) for condition in use.conditions):
+            if not use.conditions:
+                yield use
+                continue
+            scope = self.scope(play, use, host, {})
+            if all(self._holds(condition, scope) for condition in use.conditions):
                 yield use
 
     def scope(self, play: Play, use: RoleUse, host: Mapping[str, Any], answers: Mapping[str, Any]) -> Scope:
         """The variables of a role in a play; `host` has those of the inventory."""
-        names = [known.name for known in play.roles]
-        variables: dict[str, Any] = {}
-        for name in names:
-            variables.update(self._of_role(name, "defaults"))
-        variables.update(host)
-        variables.update(play.variables)
-        for name in names:
-            variables.update(self._of_role(name, "vars"))
         path = self._roles / use.name
-        variables.update(use.variables)
-        variables.update(answers)
-        variables.update(self._extra)
-        variables.update(role_path=str(path), ansible_search_path=[str(path)])
-        return Scope(role=use.name, path=path, variables=variables, learned=frozenset(answers))
+        variables = {
+            **self._of_play(play, "defaults"),
+            **host,
+            **play.variables,
+            **self._of_play(play, "vars"),
+            **use.variables,
+            **answers,
+            **self._extra,
+            "role_path": str(path),
+            "ansible_search_path": [str(path)],
+        }
+        return Scope(use.name, path, variables, self._stamps(variables, path), frozenset(answers))
 
     def files(self, scope: Scope) -> list[manifest.File]:
         """What the role writes. Raises RenderError with what the role refuses on such a host."""
@@ -116,62 +109,66 @@ class Evaluator:
 
     def _refused(self, scope: Scope) -> Iterator[str]:
         """What the role would say on the host about what its software cannot do, in its own words."""
-        for rule in self._rules_that_read(scope) if scope.learned else ():
-            # Words that name the host would make the same question another one on each.
-            variables = {**scope.variables, **rule.variables, "inventory_hostname": _THE_HOST}
-            asked = [
-                self._condition_needs(condition, variables, scope) for condition in (*rule.conditions, *rule.holds)
-            ]
-            names = frozenset(name for needs in asked for name in needs.names)
-            # Others ask the host itself for something, or were asked when the inventory was compiled.
-            if not names & scope.learned or any(needs.open for needs in asked) or names - variables.keys():
+        # Words that name the host would make the same question another one on each.
+        anybody = self._with(scope, {"inventory_hostname": _THE_HOST})
+        for number, (rule, needs) in enumerate(self._rules(scope.role) if scope.learned else ()):
+            asked = self._with(anybody, rule.variables) if rule.variables else anybody
+            stamps = asked.stamps.of(needs)
+            if stamps is None:
+                # It asks the host itself for something.
                 continue
-            if all(self._holds(condition, variables, scope.role) for condition in rule.conditions) and not all(
-                self._holds(condition, variables, scope.role) for condition in rule.holds
-            ):
-                yield str(self._ansible.evaluate(rule.message, variables)).strip()
+            is_met = functools.partial(self._is_met, rule, needs, asked)
+            if self._once(("rule", scope.role, number, stamps), is_met):
+                yield str(self._ansible.evaluate(rule.message, asked.variables)).strip()
 
-    def _rules_that_read(self, scope: Scope) -> list[Rule]:
-        """Those of a role that can read what it learns, told once from its own variables: most ask something else."""
-        if scope.role not in self._reading_rules:
-            own = {**self._of_role(scope.role, "defaults"), **self._of_role(scope.role, "vars")}
-            self._reading_rules[scope.role] = [
-                rule
-                for rule in self._rules(scope.role)
-                if any(
-                    needs.open or needs.names & scope.learned
-                    for condition in (*rule.conditions, *rule.holds)
-                    for needs in [self._condition_needs(condition, {**own, **rule.variables}, scope)]
-                )
-            ]
-        return self._reading_rules[scope.role]
+    def _with(self, scope: Scope, more: Mapping[str, Any]) -> Scope:
+        variables = {**scope.variables, **more}
+        return replace(scope, variables=variables, stamps=self._stamps(variables, scope.path))
 
-    def _condition_needs(self, condition: Any, variables: Mapping[str, Any], scope: Scope) -> Needs:
-        if not isinstance(condition, str):
-            return Needs()
-        return self._analyst.closure(self._ansible.template(f"{{{{ {condition} }}}}"), variables, role=scope.path)
+    def _is_met(self, rule: Rule, needs: Needs, asked: Scope) -> bool:
+        """Whether the role refuses the host; not by what was asked when the inventory was compiled."""
+        names = self._analyst.reached(needs, asked.variables, role=asked.path).names
+        return (
+            bool(names & asked.learned)
+            and names <= asked.variables.keys()
+            and all(self._holds(condition, asked) for condition in rule.conditions)
+            and not all(self._holds(condition, asked) for condition in rule.holds)
+        )
 
-    def _rules(self, role: str) -> list[Rule]:
-        """The failures and assertions in the files that tasks/main.yml imports, in their order."""
+    def _rules(self, role: str) -> list[tuple[Rule, Needs]]:
+        """What a role refuses, and what the conditions for that name."""
         if role not in self._rules_of_roles:
-            tasks = self._roles / role / "tasks"
-            imported = [
-                (task[_IMPORT], _listed(task.get("when")))
-                for task in self._ansible.read(tasks / "main.yml")
-                if _IMPORT in task
-            ]
+            path = self._roles / role
             self._rules_of_roles[role] = [
-                Rule(
-                    conditions=(*conditions, *_listed(task.get("when"))),
-                    holds=_listed(task[_ASSERT]["that"]) if _ASSERT in task else (False,),
-                    message=task[_ASSERT]["fail_msg"] if _ASSERT in task else task[_FAIL]["msg"],
-                    variables=task.get("vars", {}),
-                )
-                for name, conditions in imported
-                for task in self._ansible.read(tasks / name)
-                if _ASSERT in task or _FAIL in task
+                (rule, self._named((*rule.conditions, *rule.holds), role=path))
+                for rule in rules(path, self._ansible.read)
             ]
         return self._rules_of_roles[role]
+
+    def _named(self, conditions: tuple[Any, ...], *, role: Path) -> Needs:
+        found = Needs()
+        for condition in conditions:
+            if isinstance(condition, str):
+                found |= self._analyst.needs(self._ansible.template(f"{{{{ {condition} }}}}"), role=role)
+        return found
+
+    def _of_play(self, play: Play, kind: str) -> Mapping[str, Any]:
+        """The defaults or variables of all roles of a play: each of them sees those of the others."""
+        if (play.name, kind) not in self._files_of_plays:
+            merged: dict[str, Any] = {}
+            for use in play.roles:
+                merged.update(self._of_role(use.name, kind))
+            self._files_of_plays[play.name, kind] = merged
+        return self._files_of_plays[play.name, kind]
+
+    def _stamps(self, variables: Mapping[str, Any], path: Path) -> Stamps:
+        return Stamps(variables, self._numbers, self._analyst, role=path)
+
+    def _once(self, what: Hashable, compute: Callable[[], Any]) -> Any:
+        """What `compute` gives, which does not depend on anything that is not in `what`."""
+        if what not in self._results:
+            self._results[what] = compute()
+        return self._results[what]
 
     def _of_role(self, name: str, kind: str) -> Mapping[str, Any]:
         if (name, kind) not in self._files_of_roles:
@@ -179,17 +176,17 @@ class Evaluator:
             self._files_of_roles[name, kind] = (self._ansible.read(path) or {}) if path.is_file() else {}
         return self._files_of_roles[name, kind]
 
-    def _holds(self, condition: Any, variables: Mapping[str, Any], role: str) -> bool:
+    def _holds(self, condition: Any, scope: Scope) -> bool:
         if not isinstance(condition, str):
             return bool(condition)
-        path = self._roles / role
-        needs = self._analyst.closure(self._ansible.template(f"{{{{ {condition} }}}}"), variables, role=path)
-        if needs.open:
-            return self._ansible.holds(condition, variables)
-        given = {name: variables[name] for name in needs.names if name in variables}
+        needs = self._named((condition,), role=scope.path)
+        stamps = scope.stamps.of(needs)
+        if stamps is None:
+            return self._ansible.holds(condition, scope.variables)
         return bool(
-            self._memo.result(
-                ("condition", condition), needs.names, variables, lambda: self._ansible.holds(condition, given)
+            self._once(
+                ("condition", scope.role, condition, stamps),
+                lambda: self._ansible.holds(condition, self._given(needs, scope)),
             )
         )
 
@@ -221,31 +218,37 @@ class Evaluator:
             yield from self._value(listed, scope)
 
     def _value(self, value: Any, scope: Scope) -> Any:
-        needs = self._analyst.closure(value, scope.variables, role=scope.path)
-        if needs.open:
+        needs = self._analyst.needs(value, role=scope.path)
+        stamps = scope.stamps.of(needs)
+        if stamps is None:
             return self._ansible.evaluate(value, scope.variables)
+        what = (scope.role, self._numbers.of(value))
+        return self._once(("value", what, stamps), lambda: self._made(what, value, needs, scope))
+
+    def _made(self, what: Hashable, value: Any, needs: Needs, scope: Scope) -> Any:
+        """A collection, each part of it by itself: of most, hosts have all but one in common."""
+        if needs.names and "omit" not in needs.names:
+            if isinstance(value, Mapping):
+                return {key: self._value(item, scope) for key, item in value.items()}
+            if isinstance(value, list):
+                return [self._value(item, scope) for item in value]
         # It is evaluated with what its text names and nothing else, so the same for the same values is no assumption.
-        names = needs.names | {"ansible_search_path", "role_path"}
-        return self._memo.result(
-            (scope.role, id(value)) if not isinstance(value, str) else (scope.role, str(value)),
-            names,
-            scope.variables,
-            lambda: self._ansible.evaluate(value, self._given(value, names, scope)),
-        )
+        # These may be the same though what they were made from is not.
+        given = self._given(needs, scope)
+        seen = tuple((name, self._numbers.of(given[name])) for name in sorted(given.keys() - _PLACES))
+        return self._once(("made", what, seen), lambda: self._ansible.evaluate(value, given))
 
-    def _given(self, value: Any, names: frozenset[str], scope: Scope) -> dict[str, Any]:
-        """The variables that a value is evaluated with, what it names itself evaluated: hosts share it."""
-        given = {name: scope.variables[name] for name in names if name in scope.variables}
-        for name in self._analyst.needs(value, role=scope.path).names:
-            # One that cannot be evaluated may not be asked for: whoever asks is told.
-            with contextlib.suppress(*self._ansible.failures):
-                if self._analyst.needs(given.get(name), role=scope.path).names:
-                    given[name] = self._value(given[name], scope)
+    def _given(self, needs: Needs, scope: Scope) -> dict[str, Any]:
+        """The variables that are named, evaluated."""
+        given = {name: scope.variables[name] for name in _PLACES}
+        for name in needs.names & scope.variables.keys():
+            given[name] = scope.variables[name]
+            if not self._analyst.needs(given[name], role=scope.path).names:
+                continue
+            try:
+                given[name] = self._value(given[name], scope)
+            except self._ansible.failures:
+                # It may not be asked for; whoever asks is told.
+                reached = self._analyst.reached(Needs(frozenset({name})), scope.variables, role=scope.path).names
+                given.update((more, scope.variables[more]) for more in reached & scope.variables.keys() - given.keys())
         return given
-
-
-def _listed(value: Any) -> tuple[Any, ...]:
-    """Conditions as Ansible takes them: none, one or a list."""
-    if value is None:
-        return ()
-    return tuple(value) if isinstance(value, list) else (value,)

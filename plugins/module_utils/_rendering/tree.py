@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from . import manifest
+from .errors import RenderError
 from .manifest import File
 
 # From the weakest to the strongest.
@@ -61,54 +62,70 @@ def host(name: str, files: Iterable[File], *, key: str) -> Host:
     )
 
 
-def changes(directory: Path, wanted: Host) -> list[Change]:
-    """How what is rendered of a host differs from what is to be."""
-    before = _manifest(directory / wanted.name)
+@dataclass(frozen=True)
+class Comparison:
+    """How what is rendered of a host differs from what is to be; `wanted` is None where it does not."""
+
+    host: str
+    new: bool
+    changes: Sequence[Change]
+    wanted: Host | None
+
+
+def compare(directory: Path, wanted: Host) -> Comparison:
+    """What is below the directory of a host, to the last file, beside what is to be."""
+    root = directory / wanted.name
+    found = list(_changes(root, wanted))
+    texts = _texts(root, wanted)
+    is_current = not found and _read(root / manifest.NAME) == texts[root / manifest.NAME] and not _strays(root, texts)
+    return Comparison(
+        host=wanted.name,
+        new=not root.is_dir(),
+        changes=found,
+        wanted=None if is_current else wanted,
+    )
+
+
+def _changes(root: Path, wanted: Host) -> Iterator[Change]:
+    before = _manifest(root)
     entries_before = {entry["path"]: entry for entry in before.get("files", ())}
     entries = {entry["path"]: entry for entry in wanted.manifest["files"]}
-    found = []
     for path in sorted(entries_before.keys() | entries.keys()):
         old, new = entries_before.get(path), entries.get(path)
-        there = _text(directory / wanted.name, path)
+        there = _read(_below(root, path))
         if old == new and there == wanted.texts.get(path):
             continue
         either = new or old or {}
-        found.append(
-            Change(
-                host=wanted.name,
-                path=path,
-                service=either["service"],
-                needs=_needs(old, new),
-                before=Side(_shown(old, there), _attributes(old)),
-                after=Side(_shown(new, wanted.texts.get(path)), _attributes(new)),
-            )
+        yield Change(
+            host=wanted.name,
+            path=path,
+            service=either["service"],
+            needs=_needs(old, new),
+            before=Side(_shown(old, there), _attributes(old)),
+            after=Side(_shown(new, wanted.texts.get(path)), _attributes(new)),
         )
-    return found
 
 
-def write(directory: Path, wanted: Host) -> bool:
-    """Make a host's directory be what is to be; whether it was not."""
+def write(directory: Path, wanted: Host) -> None:
+    """Make a host's directory be what is to be. Raises RenderError where it cannot be written."""
     root = directory / wanted.name
+    texts = _texts(root, wanted)
+    try:
+        for path, text in texts.items():
+            if _read(path) != text:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(text.encode())
+        for path in _strays(root, texts):
+            path.unlink()
+    except OSError as error:
+        raise RenderError(f"{error.filename}: cannot be written ({error.strerror})") from error
+
+
+def _texts(root: Path, wanted: Host) -> dict[Path, str]:
+    """All files of a host's directory."""
     texts = {_below(root, path): text for path, text in wanted.texts.items()}
     texts[root / manifest.NAME] = json.dumps(wanted.manifest, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-    changed = False
-    for path, text in texts.items():
-        if _read(path) != text:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(text.encode())
-            changed = True
-    for path in _strays(root, texts):
-        path.unlink()
-        changed = True
-    return changed
-
-
-def is_current(directory: Path, wanted: Host) -> bool:
-    """Whether a host's directory is what is to be, to the last file."""
-    root = directory / wanted.name
-    texts = {_below(root, path): text for path, text in wanted.texts.items()}
-    texts[root / manifest.NAME] = json.dumps(wanted.manifest, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-    return all(_read(path) == text for path, text in texts.items()) and not _strays(root, texts)
+    return texts
 
 
 def gone(directory: Path, inventory: Iterable[str]) -> list[str]:
@@ -132,10 +149,6 @@ def _strays(root: Path, texts: Mapping[Path, str]) -> list[Path]:
 def _manifest(root: Path) -> dict[str, Any]:
     text = _read(root / manifest.NAME)
     return dict(json.loads(text)) if text else {}
-
-
-def _text(root: Path, path: str) -> str | None:
-    return _read(_below(root, path))
 
 
 def _below(root: Path, path: str) -> Path:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.bulwark.mqtt.plugins.module_utils._rendering.dependencies import Analyst, Needs
-from ansible_collections.bulwark.mqtt.plugins.module_utils._rendering.memo import Memo
 
 
 @pytest.fixture
@@ -63,32 +62,3 @@ def test_what_variables_read_belongs_to_it(role: Path):
 
 def test_variables_that_read_each_other_are_no_end(role: Path):
     assert Analyst().closure("{{ a }}", {"a": "{{ b }}", "b": "{{ a }}"}, role=role).names == {"a", "b"}
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "computed"),
-    [
-        ({"a": [1, "x"]}, {"a": [1, "x"]}, 1),
-        ({"a": 1}, {"a": True}, 2),
-        ({"a": 1}, {"a": "1"}, 2),
-        ({"a": {"x": 1, "y": 2}}, {"a": {"y": 2, "x": 1}}, 2),
-        ({"a": 1, "other": 1}, {"a": 1, "other": 2}, 1),
-        ({"a": None}, {}, 2),
-        ({"a": "{{ trusted }}"}, {"a": "{{ trusted }}"}, 1),
-        ({"a": object()}, {"a": object()}, 2),
-    ],
-)
-def test_a_result_is_computed_once_for_the_same_values(
-    first: dict[str, object], second: dict[str, object], computed: int
-):
-    memo = Memo(trusted=lambda _text: True)
-    results = [memo.result("what", ["a"], variables, object) for variables in (first, second, first)]
-    assert len(set(map(id, results))) == computed
-
-
-def test_a_template_is_not_the_same_as_the_text_of_one():
-    trust = iter([True, False])
-    memo = Memo(trusted=lambda _text: next(trust))
-    assert memo.result("what", ["a"], {"a": "{{ x }}"}, object) is not memo.result(
-        "what", ["a"], {"a": "{{ x }}"}, object
-    )

@@ -30,8 +30,7 @@ def rendered(directory: Path, *files: File, name: str = "mqtt1") -> tree.Host:
 
 def test_files_are_written_where_they_belong_and_secrets_are_not(tmp_path: Path):
     host = rendered(tmp_path, CONF, SECRET)
-    assert tree.is_current(tmp_path, host)
-    assert not tree.write(tmp_path, host)
+    assert tree.compare(tmp_path, host) == tree.Comparison(host="mqtt1", new=False, changes=[], wanted=None)
     assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()} == {
         "mqtt1/etc/broker/conf",
         "mqtt1/manifest.json",
@@ -64,9 +63,28 @@ def test_what_is_listed_no_more_is_removed(tmp_path: Path):
     rendered(tmp_path, CONF, ACL)
     (tmp_path / "mqtt1/etc/stray").write_text("")
     wanted = tree.host("mqtt1", [ACL], key=KEY)
-    assert not tree.is_current(tmp_path, wanted)
-    assert tree.write(tmp_path, wanted)
+    compared = tree.compare(tmp_path, wanted)
+    assert [change.path for change in compared.changes] == ["/etc/broker/conf"]
+    assert compared.wanted == wanted
+    tree.write(tmp_path, wanted)
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["acl", "manifest.json"]
+
+
+def test_a_file_that_nobody_lists_is_removed(tmp_path: Path):
+    wanted = rendered(tmp_path, ACL)
+    (tmp_path / "mqtt1/etc/stray").write_text("")
+    compared = tree.compare(tmp_path, wanted)
+    assert (compared.changes, compared.wanted) == ([], wanted)
+    tree.write(tmp_path, wanted)
+    assert tree.compare(tmp_path, wanted).wanted is None
+
+
+def test_what_cannot_be_written_is_named(tmp_path: Path):
+    (tmp_path / "mqtt1/etc/broker").mkdir(parents=True)
+    (tmp_path / "mqtt1/etc/broker/acl").mkdir()
+    with pytest.raises(RenderError) as refused:
+        tree.write(tmp_path, tree.host("mqtt1", [ACL], key=KEY))
+    assert str(refused.value) == f"{tmp_path}/mqtt1/etc/broker/acl: cannot be written (Is a directory)"
 
 
 def test_hosts_that_left_the_inventory_are_known(tmp_path: Path):
@@ -92,7 +110,7 @@ def test_hosts_that_left_the_inventory_are_known(tmp_path: Path):
 )
 def test_what_a_change_needs(tmp_path: Path, before: File | None, after: File | None, needs: str):
     rendered(tmp_path, *[item for item in [before] if item])
-    [change] = tree.changes(tmp_path, tree.host("mqtt1", [item for item in [after] if item], key=KEY))
+    [change] = tree.compare(tmp_path, tree.host("mqtt1", [item for item in [after] if item], key=KEY)).changes
     assert change.needs == needs
 
 
@@ -103,7 +121,7 @@ def test_a_change_of_many_hosts_is_told_once(tmp_path: Path):
     changed = dataclasses.replace(ACL, content="c\n")
     wanted = [tree.host(name, [CONF, changed], key=KEY) for name in names]
     wanted[0] = tree.host("mqtt1", [dataclasses.replace(CONF, content="c\n"), changed], key=KEY)
-    changes = [change for host in wanted for change in tree.changes(tmp_path, host)]
+    changes = [change for host in wanted for change in tree.compare(tmp_path, host).changes]
     many = "10 hosts (mqtt1, mqtt10, mqtt2, mqtt3, mqtt4, mqtt5, mqtt6, mqtt7, ...)"
     assert review.differences(changes) == [
         {
@@ -137,7 +155,7 @@ def test_the_lines_around_a_change_may_differ_and_the_lines_that_change_may_not(
         rendered(tmp_path, acl(name, ""), name=name)
     more = {"mqtt1": "pattern read a\n", "mqtt2": "pattern read a\n", "mqtt3": "pattern read b\n"}
     wanted = [tree.host(name, [acl(name, more[name])], key=KEY) for name in names]
-    found = review.differences([change for host in wanted for change in tree.changes(tmp_path, host)])
+    found = review.differences([change for host in wanted for change in tree.compare(tmp_path, host).changes])
     assert [(difference["after"], difference["after_header"].partition(" on ")[2]) for difference in found] == [
         ("user probe.mqtt1\npattern read a\n", "2 hosts (mqtt1, mqtt2)"),
         ("user probe.mqtt3\npattern read b\n", "1 host (mqtt3)"),
@@ -147,7 +165,7 @@ def test_the_lines_around_a_change_may_differ_and_the_lines_that_change_may_not(
 def test_a_secret_is_shown_by_its_digest(tmp_path: Path):
     rendered(tmp_path, SECRET)
     wanted = tree.host("mqtt1", [dataclasses.replace(SECRET, content="other")], key=KEY)
-    [difference] = review.differences(tree.changes(tmp_path, wanted))
+    [difference] = review.differences(tree.compare(tmp_path, wanted).changes)
     assert difference["before"].startswith("hmac_sha256:")
     assert "hidden" not in str(difference)
     assert "other" not in str(difference)
