@@ -5,28 +5,17 @@
 
 from __future__ import annotations
 
-import gc
-import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleError
-from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.action import ActionBase
-from ansible.template import Templar, is_trusted_as_template, trust_as_template
 from ansible.utils.vars import load_extra_vars
 
-from ..module_utils._rendering import answers, review, tree, wiring
+from ..module_utils._rendering import review, tree
 from ..module_utils._rendering.errors import RenderError
-from ..module_utils._rendering.evaluation import Ansible, Evaluator, Scope
-from ..module_utils._rendering.manifest import File
 from ..module_utils._workers import available, each
-
-_COLLECTION = Path(__file__).resolve().parents[2]
-_PLAYBOOK = "site.yml"
-# Hosts that a process renders at a time: what those of a domain share is evaluated once, and a process costs little.
-_SHARE = 25
+from ..plugin_utils._rendered_fleet import SHARE, Fleet, ansible
 
 
 class ActionModule(ActionBase):
@@ -54,7 +43,7 @@ class ActionModule(ActionBase):
 
     def _render(self, params: Mapping[str, Any], task_vars: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
         directory = Path(params["directory"])
-        fleet = _Fleet(
+        fleet = Fleet(
             ansible(self._loader),
             task_vars,
             extra=load_extra_vars(self._loader),
@@ -84,157 +73,9 @@ def _write(directory: Path, hosts: Sequence[tree.Host]) -> None:
     """Write all of them, or some and raise RenderError: which ones, the next run finds out."""
 
     def write(start: int) -> None:
-        for host in hosts[start : start + _SHARE]:
+        for host in hosts[start : start + SHARE]:
             tree.write(directory, host)
 
     # Workers know the hosts from this process and are only told which of them are theirs.
-    for _written in each(write, range(0, len(hosts), _SHARE), processes=available(), error=RenderError):
+    for _written in each(write, range(0, len(hosts), SHARE), processes=available(), error=RenderError):
         pass
-
-
-def ansible(loader: DataLoader) -> Ansible:
-    """What is asked of Ansible, with its templates and files."""
-
-    # One for all: it keeps the filters and tests that it has looked up.
-    one = Templar(loader=loader)
-
-    def templar(variables: Mapping[str, Any]) -> Templar:
-        one.available_variables = dict(variables)
-        return one
-
-    return Ansible(
-        evaluate=lambda value, variables: templar(variables).template(value),
-        holds=lambda condition, variables: bool(templar(variables).evaluate_conditional(condition)),
-        read=lambda path: loader.load_from_file(str(path), unsafe=True, trusted_as_template=True),
-        trusted=is_trusted_as_template,
-        failures=(AnsibleError,),
-        template=trust_as_template,
-    )
-
-
-class _Fleet:
-    """The hosts of a play, and what is rendered of each."""
-
-    def __init__(
-        self,
-        ansible: Ansible,
-        task_vars: dict[str, Any],
-        *,
-        extra: Mapping[str, Any],
-        facts: Path,
-        release_variable: str,
-    ) -> None:
-        self._ansible = ansible
-        self._groups = task_vars["groups"]
-        self._task_vars = task_vars
-        self._hostvars = task_vars["hostvars"]
-        self._wanted = frozenset(task_vars["ansible_play_hosts_all"])
-        self._facts = facts
-        self._release_variable = release_variable
-        self._evaluator = Evaluator(ansible, roles=_COLLECTION / "roles", extra=extra)
-        self._plays = tuple(wiring.plays(_PLAYBOOK, lambda name: ansible.read(_COLLECTION / "playbooks" / name)))
-        self._members = {play.name: self._hosts(play) for play in self._plays}
-        self._raw: dict[str, dict[str, Any]] = {}
-        self._recorded: dict[str, Mapping[str, Any]] = {}
-        self._watched: list[Any] | None = None
-
-    def compared(self, directory: Path, *, key: str) -> list[tree.Comparison]:
-        """What is written on each host beside what is there. Raises RenderError with all that cannot be rendered."""
-        found: list[tree.Comparison] = []
-        problems: dict[str, list[str]] = {}
-        shares = _shares(self._wanted.intersection(*[self._all_members()]))
-
-        def share(names: Sequence[str]) -> tuple[list[tree.Comparison], dict[str, str]]:
-            return self._share(names, directory, key)
-
-        for rendered, refused in each(share, shares, processes=available(), error=RenderError):
-            found += rendered
-            for name, problem in refused.items():
-                problems.setdefault(problem, []).append(name)
-        if problems:
-            told = sorted((sorted(names), problem) for problem, names in problems.items())
-            raise RenderError("\n".join(f"{review.hosts(names)}: {problem}" for names, problem in told))
-        return sorted(found, key=lambda host: host.host)
-
-    def _share(self, names: Sequence[str], directory: Path, key: str) -> tuple[list[tree.Comparison], dict[str, str]]:
-        """What is written on each of these hosts, and why some cannot be rendered."""
-        # A worker has it off; templates leave cycles.
-        gc.enable()
-        rendered, refused = [], {}
-        for name in names:
-            try:
-                rendered.append(tree.compare(directory, tree.host(name, self._files(name), key=key)))
-            except (RenderError, AnsibleError) as error:
-                refused[name] = str(error)
-        return rendered, refused
-
-    def _all_members(self) -> set[str]:
-        return {name for members in self._members.values() for name in members}
-
-    def _hosts(self, play: wiring.Play) -> frozenset[str]:
-        pattern = self._ansible.evaluate(play.hosts, self._task_vars)
-        return frozenset(wiring.matching(str(pattern), self._groups))
-
-    def _files(self, name: str) -> list[File]:
-        return [
-            file
-            for play in self._plays
-            if name in self._members[play.name]
-            for use in self._evaluator.uses(play, self._host(name))
-            for file in self._evaluator.files(self._scope(play, use, name))
-        ]
-
-    def _scope(self, play: wiring.Play, use: wiring.RoleUse, name: str) -> Scope:
-        known = answers.answers(use.name, self._recorded[name], template=self._ansible.template)
-        scope = self._evaluator.scope(play, use, self._host(name), known)
-        if use.name == "monitoring" and "server" in self._evaluator.value("monitoring_parts", scope):
-            return self._evaluator.scope(play, use, self._host(name), {**known, "__monitoring_seen": self._seen()})
-        return scope
-
-    def _seen(self) -> list[Any]:
-        """What a server watches: what each host of the fleet would have remembered of itself in the run."""
-        if self._watched is None:
-            self._watched = [seen for name in self._groups["all"] for seen in self._remembered(name)]
-        return self._watched
-
-    def _remembered(self, name: str) -> list[Any]:
-        for play in self._plays:
-            if name not in self._members[play.name]:
-                continue
-            for use in self._evaluator.uses(play, self._host(name)):
-                if use.name == "monitoring":
-                    scope = self._evaluator.scope(play, use, self._host(name), {})
-                    if "host" in self._evaluator.value("monitoring_parts", scope):
-                        return [self._evaluator.value("__monitoring_this", scope)]
-        return []
-
-    def _host(self, name: str) -> dict[str, Any]:
-        if name not in self._raw:
-            variables = dict(self._hostvars.raw_get(name))
-            self._recorded[name] = self._record(name, variables.get(self._release_variable))
-            variables.update(hostvars=self._hostvars, ansible_facts=self._recorded[name]["facts"])
-            self._raw[name] = variables
-        return self._raw[name]
-
-    def _record(self, name: str, release: Any) -> Mapping[str, Any]:
-        """What a host was found to be, else what its release says. Raises RenderError where neither is known."""
-        path = self._facts / f"{name}.json"
-        try:
-            return dict(json.loads(path.read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            pass
-        except ValueError as error:
-            raise RenderError(f"{path}: is no JSON ({error}); run bulwark.mqtt.record again") from error
-        if release is None:
-            raise RenderError(
-                "what the host runs is not known: run bulwark.mqtt.record on it, or, before there is such a host, set "
-                f"{self._release_variable} to {', '.join(answers.RELEASES)}"
-            )
-        return answers.of_release(str(release), variable=self._release_variable)
-
-
-def _shares(names: Collection[str]) -> Iterator[list[str]]:
-    """The hosts in parts, those of a domain together."""
-    ordered = sorted(names, key=lambda name: name.split(".")[::-1])
-    for start in range(0, len(ordered), _SHARE):
-        yield ordered[start : start + _SHARE]

@@ -13,7 +13,8 @@ from ansible.errors import AnsibleFilterError
 
 def mosquitto_acl(acl: Mapping[str, Any], denied: Sequence[str] = (), metrics: Sequence[str] = ()) -> str:
     """The lines of Mosquitto's ACL file."""
-    from ..module_utils._mosquitto_acl import AclError, render
+    from ..module_utils._acl import AclError
+    from ..module_utils._mosquitto_acl import render
 
     try:
         return render(acl, denied=denied, metrics=metrics)

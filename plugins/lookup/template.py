@@ -52,10 +52,10 @@ from ansible.plugins.lookup import LookupBase
 from ansible.template import Templar
 
 # Those that no lookup uses at the moment, by where they look for files: a template can look up another one.
-_FREE: dict[tuple[DataLoader, tuple[str, ...]], Templar] = {}
+_FREE: dict[tuple[DataLoader | None, tuple[str, ...]], Templar] = {}
 
 
-class LookupModule(LookupBase):  # type: ignore[misc]
+class LookupModule(LookupBase):
     """Ansible looks for this name."""
 
     def run(self, terms: Sequence[str], variables: Mapping[str, Any] | None = None, **options: Any) -> list[Any]:
@@ -69,19 +69,17 @@ class LookupModule(LookupBase):  # type: ignore[misc]
         return found
 
 
-class _Keeping(Templar):  # type: ignore[misc]
+class _Keeping(Templar):
     """Gives templars that were used before: such a one has found the filters and tests that files have in common."""
 
-    def __init__(self, loader: DataLoader) -> None:
+    def __init__(self, loader: DataLoader | None) -> None:
         super().__init__(loader=loader)
         self._of = loader
-        self.used: dict[tuple[DataLoader, tuple[str, ...]], Templar] = {}
+        self.used: dict[tuple[DataLoader | None, tuple[str, ...]], Templar] = {}
 
-    def copy_with_new_env(
-        self, *, searchpath: Sequence[str], available_variables: Mapping[str, Any], **context: Any
-    ) -> Templar:
+    def copy_with_new_env(self, *, searchpath: Any = None, available_variables: Any = None, **context: Any) -> Templar:
         """One for the files below this path."""
-        key = (self._of, tuple(searchpath))
+        key = (self._of, tuple(searchpath or ()))
         templar = self.used.get(key) or _FREE.pop(key, None)
         if templar is None:
             templar = super().copy_with_new_env(searchpath=searchpath, **context)

@@ -81,7 +81,7 @@ def ensure(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
     if check_mode and not os.path.exists(certbot.CONFIGURATION):
         return _result([], [])
     configuration = certbot.load()
-    found = [
+    found: list[dict[str, Any]] = [
         {
             "name": item.name,
             "not_after": lineage.show(item.versions[0].not_after) if item.versions else "",

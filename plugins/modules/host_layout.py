@@ -186,7 +186,7 @@ def ensure(params: Mapping[str, Any], *, check_mode: bool, command: Command | No
     if not check_mode:
         for change in changes:
             call(["groupadd", "--system", change.partition(" ")[2]])
-    wanted = [
+    wanted: list[tuple[str, files.Entry]] = [
         *((item["path"], _directory(item, check_mode=check_mode)) for item in params["directories"]),
         *((item["path"], _file(item, check_mode=check_mode)) for item in params["files"]),
     ]

@@ -10,8 +10,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
-from ansible.errors import AnsibleError
-from ansible.plugins.action import ActionBase
+from ._shell_first import ShellFirst
 
 
 class Question(Protocol):
@@ -24,32 +23,19 @@ class Question(Protocol):
         """Whether the answer says that nothing is to be done."""
 
 
-class AskingAction(ActionBase):  # type: ignore[misc]
+class AskingAction(ShellFirst):
     """An action of a module that changes a host; it changes nothing itself."""
 
-    TRANSFERS_FILES = False
-
-    argument_spec: ClassVar[Mapping[str, Any]]
     # What the module returns when there is nothing to do.
     nothing_done: ClassVar[Mapping[str, Any]]
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Ask; the module starts where the answer is not yes, and where there is nothing that a shell can be asked."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        asked = self._asked()
-        # No module: the start of one is what all of this is to save.
-        if asked and asked.is_so(self._low_level_execute_command(asked.question())["stdout_lines"]):
-            return {**result, "changed": False, "diff": [], **self.nothing_done}
-        return {**result, **self._execute_module(task_vars=task_vars)}
+    def told(self, params: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """That nothing was done, where the answer is yes."""
+        asked = self.asked(params)
+        if asked and asked.is_so(self.said(asked.question())):
+            return {"changed": False, "diff": [], **self.nothing_done}
+        return None
 
     @abstractmethod
     def asked(self, params: Mapping[str, Any]) -> Question | None:
         """What a shell is asked for valid parameters, None for what the module has to look at."""
-
-    def _asked(self) -> Question | None:
-        try:
-            _validated, params = self.validate_argument_spec(self.argument_spec)
-        except AnsibleError:
-            # The module refuses them, in its own words.
-            return None
-        return self.asked(params)

@@ -11,12 +11,10 @@ import shlex
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from ansible.errors import AnsibleError
-from ansible.plugins.action import ActionBase
-
 from ..module_utils._host.errors import HostError
 from ..module_utils._password_file import Form
 from ..module_utils._password_module import ensure
+from ._shell_first import ShellFirst
 
 _READ, _NONE = "read", "none"
 _LOOK = "if test -e {path}; then base64 -w 0 -- {path} && echo && echo read; else echo none; fi 2>/dev/null"
@@ -25,31 +23,25 @@ _LOOK = "if test -e {path}; then base64 -w 0 -- {path} && echo && echo read; els
 _MOST_ITERATIONS = 500_000
 
 
-class PasswordAction(ActionBase):  # type: ignore[misc]
+class PasswordAction(ShellFirst):
     """An action of a module that returns the content of such a file."""
 
-    TRANSFERS_FILES = False
-
-    argument_spec: ClassVar[Mapping[str, Any]]
     form: ClassVar[Form]
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Read the host's file by its shell; the module starts where that does not do, or would take longer."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
+    def told(self, params: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """The content, beside what the host's shell reads there; the host hashes what would take longer here."""
+        if len(params["users"]) * params["iterations"] > _MOST_ITERATIONS:
+            return None
         try:
-            _validated, params = self.validate_argument_spec(self.argument_spec)
-            if len(params["users"]) * params["iterations"] <= _MOST_ITERATIONS:
-                return {**result, **ensure(params, self.form, existing=self._existing(params["path"]))}
-        except (AnsibleError, HostError, ValueError):
+            return ensure(params, self.form, existing=self._existing(params["path"]))
+        except (HostError, ValueError):
             # The module says what is wrong, in its own words.
-            pass
-        return {**result, **self._execute_module(task_vars=task_vars)}
+            return None
 
     def _existing(self, path: str) -> str:
         """The content of the file, nothing where there is none; ValueError for another answer."""
-        # No module: the start of one takes longer than what it does.
-        lines = self._low_level_execute_command(_LOOK.format(path=shlex.quote(path)))["stdout_lines"]
-        if lines == [_NONE]:
+        lines = self.said(_LOOK.format(path=shlex.quote(path)))
+        if list(lines) == [_NONE]:
             return ""
         content, said = lines
         if said != _READ:

@@ -16,10 +16,10 @@ import pytest
 from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import trust_as_template
-from ansible_collections.bulwark.mqtt.plugins.action import render
 from ansible_collections.bulwark.mqtt.plugins.module_utils._rendering.errors import RenderError
 from ansible_collections.bulwark.mqtt.plugins.module_utils._rendering.evaluation import Evaluator
 from ansible_collections.bulwark.mqtt.plugins.module_utils._rendering.wiring import Play, RoleUse
+from ansible_collections.bulwark.mqtt.plugins.plugin_utils import _rendered_fleet
 
 VARS = """
 __broker_files:
@@ -71,7 +71,7 @@ def _evaluator(tmp_path: Path, evaluated: Counter[str]) -> Evaluator:
         path = tmp_path / f"broker/{name}.yml"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    real = render.ansible(DataLoader())
+    real = _rendered_fleet.ansible(DataLoader())
 
     def evaluate(value: Any, variables: Mapping[str, Any]) -> Any:
         evaluated[str(value)] += 1
