@@ -37,9 +37,9 @@ from hypothesis import HealthCheck, Phase, given, settings  # noqa: E402
 # Before the collection is imported, so that its plugins are those that Ansible finds.
 init_plugin_loader([str(COLLECTIONS)])
 
-from ansible_collections.bulwark.mqtt.plugins.action import render as action  # noqa: E402
 from ansible_collections.bulwark.mqtt.plugins.module_utils._rendering import tree  # noqa: E402
 from ansible_collections.bulwark.mqtt.plugins.module_utils._rendering.errors import RenderError  # noqa: E402
+from ansible_collections.bulwark.mqtt.plugins.plugin_utils import _rendered_fleet  # noqa: E402
 
 KEY = "a key of the digests"
 SECRET = "only for tests"
@@ -102,20 +102,21 @@ def render(document: dict[str, Any], directory: Path, release: str) -> str | Non
     hostvars = HostVars(inventory, variables, loader)
     names = [host.name for host in inventory.get_hosts()]
 
-    fleet = action._Fleet(
-        dataclasses.replace(action.ansible(loader), read=_read),
+    fleet = _rendered_fleet.Fleet(
+        dataclasses.replace(_rendered_fleet.ansible(loader), read=_read),
         {"groups": inventory.get_groups_dict(), "hostvars": hostvars, "ansible_play_hosts_all": names},
         extra={},
         facts=directory / "facts",
         release_variable="bulwark_release",
     )
     try:
-        rendered = fleet.files()
+        rendered = fleet.compared(directory, key=KEY)
     except RenderError as error:
         (directory / "refused").write_text(f"{error}\n", encoding="utf-8")
         return str(error)
-    for name, files in rendered.items():
-        tree.write(directory, tree.host(name, files, key=KEY))
+    for host in rendered:
+        if host.wanted is not None:
+            tree.write(directory, host.wanted)
     return None
 
 
