@@ -47,7 +47,7 @@ RECEIVERS = [{"name": "operators", "webhook_configs": [{"url": "https://alerts.e
 
 
 def fleets(count: int) -> list[dict[str, Any]]:
-    """So many intents, always the same."""
+    """So many intents, the same for the same code: some names are words that hypothesis finds in it."""
     found: list[dict[str, Any]] = []
 
     @settings(
