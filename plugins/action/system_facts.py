@@ -31,7 +31,7 @@ class ActionModule(ActionBase):
         # No module: the start of one takes longer than all that is asked.
         lines = self._low_level_execute_command(_LOOK)["stdout_lines"]
         if len(lines) != 2 or lines[0] not in _NAMES:
-            arguments = {"gather_subset": _SUBSETS}
+            arguments: dict[str, Any] = {"gather_subset": _SUBSETS}
             return {**result, **self._execute_module("ansible.builtin.setup", arguments, task_vars=task_vars)}
         facts = {
             "ansible_distribution": _NAMES[lines[0]],
