@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,7 @@ from ansible.utils.vars import load_extra_vars
 
 from ..module_utils._rendering import review, tree
 from ..module_utils._rendering.errors import RenderError
-from ..module_utils._workers import available, each
-from ..plugin_utils._rendered_fleet import SHARE, Fleet, ansible
+from ..plugin_utils._rendered_fleet import Fleet, ansible, write
 
 
 class ActionModule(ActionBase):
@@ -54,28 +53,15 @@ class ActionModule(ActionBase):
         new = [host.host for host in hosts if host.new]
         removed = tree.gone(directory, task_vars["groups"]["all"])
         changes = [change for host in hosts for change in host.changes]
-        wanted = [host.wanted for host in hosts if host.wanted is not None]
         if not check_mode:
-            _write(directory, wanted)
+            write(directory, hosts)
             for name in removed:
                 tree.remove(directory, name)
         return {
-            "changed": bool(wanted or removed),
+            "changed": any(host.wanted for host in hosts) or bool(removed),
             "hosts": [host.host for host in hosts],
             "new_hosts": new,
             "removed_hosts": removed,
             "summary": review.summary(changes, new=new, removed=removed),
             "diff": review.differences(changes),
         }
-
-
-def _write(directory: Path, hosts: Sequence[tree.Host]) -> None:
-    """Write all of them, or some and raise RenderError: which ones, the next run finds out."""
-
-    def write(start: int) -> None:
-        for host in hosts[start : start + SHARE]:
-            tree.write(directory, host)
-
-    # Workers know the hosts from this process and are only told which of them are theirs.
-    for _written in each(write, range(0, len(hosts), SHARE), processes=available(), error=RenderError):
-        pass

@@ -41,7 +41,7 @@ class PasswordAction(ShellFirst):
     def _existing(self, path: str) -> str:
         """The content of the file, nothing where there is none; ValueError for another answer."""
         lines = self.said(_LOOK.format(path=shlex.quote(path)))
-        if list(lines) == [_NONE]:
+        if lines == [_NONE]:
             return ""
         content, said = lines
         if said != _READ:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import gc
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
@@ -25,7 +25,7 @@ from ..module_utils._workers import available, each
 _COLLECTION = Path(__file__).resolve().parents[2]
 _PLAYBOOK = "site.yml"
 # Hosts that a process renders at a time: what those of a domain share is evaluated once, and a process costs little.
-SHARE = 25
+_SHARE = 25
 
 
 def ansible(loader: DataLoader) -> Ansible:
@@ -46,6 +46,27 @@ def ansible(loader: DataLoader) -> Ansible:
         failures=(AnsibleError,),
         template=trust_as_template,
     )
+
+
+def write(directory: Path, hosts: Iterable[tree.Comparison]) -> None:
+    """Write those that are not current, or some and raise RenderError: which ones, the next run finds out."""
+    wanted = [host.wanted for host in hosts if host.wanted is not None]
+
+    def share(start: int) -> None:
+        for host in wanted[start : start + _SHARE]:
+            tree.write(directory, host)
+
+    # Workers know the hosts from this process and are only told which of them are theirs.
+    for _written in each(share, range(0, len(wanted), _SHARE), processes=available(), error=RenderError):
+        pass
+
+
+class _Host(NamedTuple):
+    """What is known of a host before anything is evaluated."""
+
+    variables: Mapping[str, Any]
+    # What the host was found to be, or its release is.
+    record: Mapping[str, Any]
 
 
 class Fleet:
@@ -70,8 +91,7 @@ class Fleet:
         self._evaluator = Evaluator(ansible, roles=_COLLECTION / "roles", extra=extra)
         self._plays = tuple(wiring.plays(_PLAYBOOK, lambda name: ansible.read(_COLLECTION / "playbooks" / name)))
         self._members = {play.name: self._hosts(play) for play in self._plays}
-        self._raw: dict[str, dict[str, Any]] = {}
-        self._recorded: dict[str, Mapping[str, Any]] = {}
+        self._known: dict[str, _Host] = {}
         self._watched: list[Any] | None = None
 
     def compared(self, directory: Path, *, key: str) -> list[tree.Comparison]:
@@ -116,16 +136,16 @@ class Fleet:
             file
             for play in self._plays
             if name in self._members[play.name]
-            for use in self._evaluator.uses(play, self._host(name))
+            for use in self._evaluator.uses(play, self._host(name).variables)
             for file in self._evaluator.files(self._scope(play, use, name))
         ]
 
     def _scope(self, play: wiring.Play, use: wiring.RoleUse, name: str) -> Scope:
         host = self._host(name)
-        known = answers.answers(use.name, self._recorded[name], template=self._ansible.template)
-        scope = self._evaluator.scope(play, use, host, known)
+        known = answers.answers(use.name, host.record, template=self._ansible.template)
+        scope = self._evaluator.scope(play, use, host.variables, known)
         if use.name == "monitoring" and "server" in self._evaluator.value("monitoring_parts", scope):
-            return self._evaluator.scope(play, use, host, {**known, "__monitoring_seen": self._seen()})
+            return self._evaluator.scope(play, use, host.variables, {**known, "__monitoring_seen": self._seen()})
         return scope
 
     def _seen(self) -> list[Any]:
@@ -138,20 +158,21 @@ class Fleet:
         for play in self._plays:
             if name not in self._members[play.name]:
                 continue
-            for use in self._evaluator.uses(play, self._host(name)):
+            variables = self._host(name).variables
+            for use in self._evaluator.uses(play, variables):
                 if use.name == "monitoring":
-                    scope = self._evaluator.scope(play, use, self._host(name), {})
+                    scope = self._evaluator.scope(play, use, variables, {})
                     if "host" in self._evaluator.value("monitoring_parts", scope):
                         return [self._evaluator.value("__monitoring_this", scope)]
         return []
 
-    def _host(self, name: str) -> dict[str, Any]:
-        if name not in self._raw:
-            variables = dict(self._hostvars.raw_get(name))
-            self._recorded[name] = self._record(name, variables.get(self._release_variable))
-            variables.update(hostvars=self._hostvars, ansible_facts=self._recorded[name]["facts"])
-            self._raw[name] = variables
-        return self._raw[name]
+    def _host(self, name: str) -> _Host:
+        if name not in self._known:
+            own = self._hostvars.raw_get(name)
+            record = self._record(name, own.get(self._release_variable))
+            variables = {**own, "hostvars": self._hostvars, "ansible_facts": record["facts"]}
+            self._known[name] = _Host(variables, record)
+        return self._known[name]
 
     def _record(self, name: str, release: Any) -> Mapping[str, Any]:
         """What a host was found to be, else what its release says. Raises RenderError where neither is known."""
@@ -173,5 +194,5 @@ class Fleet:
 def _shares(names: Collection[str]) -> Iterator[list[str]]:
     """The hosts in parts, those of a domain together."""
     ordered = sorted(names, key=lambda name: name.split(".")[::-1])
-    for start in range(0, len(ordered), SHARE):
-        yield ordered[start : start + SHARE]
+    for start in range(0, len(ordered), _SHARE):
+        yield ordered[start : start + _SHARE]

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from ansible.errors import AnsibleError
@@ -32,9 +32,9 @@ class ShellFirst(ActionBase):
     def told(self, params: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """What the module would return for valid parameters, None for what it has to look at."""
 
-    def said(self, command: str) -> Sequence[str]:
+    def said(self, command: str) -> list[str]:
         """What the host's shell says: lines."""
-        lines: Sequence[str] = self._low_level_execute_command(command)["stdout_lines"]
+        lines: list[str] = self._low_level_execute_command(command)["stdout_lines"]
         return lines
 
     def _valid(self) -> Mapping[str, Any] | None:

@@ -37,7 +37,6 @@ from hypothesis import HealthCheck, Phase, given, settings  # noqa: E402
 # Before the collection is imported, so that its plugins are those that Ansible finds.
 init_plugin_loader([str(COLLECTIONS)])
 
-from ansible_collections.bulwark.mqtt.plugins.module_utils._rendering import tree  # noqa: E402
 from ansible_collections.bulwark.mqtt.plugins.module_utils._rendering.errors import RenderError  # noqa: E402
 from ansible_collections.bulwark.mqtt.plugins.plugin_utils import _rendered_fleet  # noqa: E402
 
@@ -114,9 +113,7 @@ def render(document: dict[str, Any], directory: Path, release: str) -> str | Non
     except RenderError as error:
         (directory / "refused").write_text(f"{error}\n", encoding="utf-8")
         return str(error)
-    for host in rendered:
-        if host.wanted is not None:
-            tree.write(directory, host.wanted)
+    _rendered_fleet.write(directory, rendered)
     return None
 
 

@@ -64,10 +64,6 @@ class Analyst:
         # By identity, with the object itself, so that no other one can have the same.
         self._values: dict[tuple[int, str], tuple[Any, Needs]] = {}
 
-    def closure(self, value: Any, variables: Mapping[str, Any], *, role: Path) -> Needs:
-        """What `value` needs, and what the variables need that it names."""
-        return self.reached(self.needs(value, role=role), variables, role=role)
-
     def reached(self, needs: Needs, variables: Mapping[str, Any], *, role: Path) -> Needs:
         """These, and what the variables need that they name."""
         seen: set[str] = set()

@@ -109,9 +109,11 @@ class Evaluator:
 
     def _refused(self, scope: Scope) -> Iterator[str]:
         """What the role would say on the host about what its software cannot do, in its own words."""
+        if not scope.learned:
+            return
         # Words that name the host would make the same question another one on each.
         anybody = self._with(scope, {"inventory_hostname": _THE_HOST})
-        for number, (rule, needs) in enumerate(self._rules(scope.role) if scope.learned else ()):
+        for number, (rule, needs) in enumerate(self._rules(scope.role)):
             asked = self._with(anybody, rule.variables) if rule.variables else anybody
             stamps = asked.stamps.of(needs)
             if stamps is None:

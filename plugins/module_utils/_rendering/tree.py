@@ -75,20 +75,25 @@ class Comparison:
 def compare(directory: Path, wanted: Host) -> Comparison:
     """What is below the directory of a host, to the last file, beside what is to be."""
     root = directory / wanted.name
-    found = list(_changes(root, wanted))
-    texts = _texts(root, wanted)
-    is_current = not found and _read(root / manifest.NAME) == texts[root / manifest.NAME] and not _strays(root, texts)
+    written = _read(root / manifest.NAME)
+    before = json.loads(written).get("files", ()) if written else ()
+    found = list(_changes(root, before, wanted))
     return Comparison(
         host=wanted.name,
         new=not root.is_dir(),
         changes=found,
-        wanted=None if is_current else wanted,
+        wanted=wanted if found or _is_left_over(root, written, wanted) else None,
     )
 
 
-def _changes(root: Path, wanted: Host) -> Iterator[Change]:
-    before = _manifest(root)
-    entries_before = {entry["path"]: entry for entry in before.get("files", ())}
+def _is_left_over(root: Path, written: str | None, wanted: Host) -> bool:
+    """Whether there is something to write or remove beside the files that are listed."""
+    texts = _texts(root, wanted)
+    return written != texts[root / manifest.NAME] or bool(_strays(root, texts))
+
+
+def _changes(root: Path, before: Iterable[Mapping[str, Any]], wanted: Host) -> Iterator[Change]:
+    entries_before = {entry["path"]: entry for entry in before}
     entries = {entry["path"]: entry for entry in wanted.manifest["files"]}
     for path in sorted(entries_before.keys() | entries.keys()):
         old, new = entries_before.get(path), entries.get(path)
@@ -144,11 +149,6 @@ def _strays(root: Path, texts: Mapping[Path, str]) -> list[Path]:
     for folder, _folders, names in os.walk(root):
         found += [path for name in names if (path := Path(folder, name)) not in texts]
     return sorted(found)
-
-
-def _manifest(root: Path) -> dict[str, Any]:
-    text = _read(root / manifest.NAME)
-    return dict(json.loads(text)) if text else {}
 
 
 def _below(root: Path, path: str) -> Path:

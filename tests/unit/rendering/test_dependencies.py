@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.bulwark.mqtt.plugins.module_utils._rendering.dependencies import Analyst, Needs
 
+A = Needs(frozenset({"a"}))
+
 
 @pytest.fixture
 def role(tmp_path: Path) -> Path:
@@ -56,9 +58,9 @@ def test_the_names_that_a_value_reads(role: Path, value: object, names: set[str]
 
 def test_what_variables_read_belongs_to_it(role: Path):
     variables = {"a": "{{ b }}", "b": ["{{ c }}"], "c": 1, "unrelated": "{{ lookup('ansible.builtin.env', 'HOME') }}"}
-    assert Analyst().closure("{{ a }}", variables, role=role) == Needs(frozenset({"a", "b", "c"}))
-    assert Analyst().closure("{{ a }}", {**variables, "c": "{{ unrelated }}"}, role=role).open
+    assert Analyst().reached(A, variables, role=role) == Needs(frozenset({"a", "b", "c"}))
+    assert Analyst().reached(A, {**variables, "c": "{{ unrelated }}"}, role=role).open
 
 
 def test_variables_that_read_each_other_are_no_end(role: Path):
-    assert Analyst().closure("{{ a }}", {"a": "{{ b }}", "b": "{{ a }}"}, role=role).names == {"a", "b"}
+    assert Analyst().reached(A, {"a": "{{ b }}", "b": "{{ a }}"}, role=role).names == {"a", "b"}
